@@ -1,0 +1,339 @@
+//! Every measure at every checkpoint of every replica.
+//!
+//! Each result is written as soon as it is there, under the key of its causes; a second call finds
+//! what the first one finished.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use ontogeny_data::{Sequences, Source, Split};
+use ontogeny_model::device::Chosen;
+use ontogeny_model::{Transformer, weights};
+use ontogeny_store::{Checkpoint, CheckpointEntry, CheckpointFolder, Key, KeyBuilder};
+use rayon::prelude::*;
+use serde::Serialize;
+
+use crate::error::AnalysisError;
+use crate::llc::{self, LlcSettings};
+use crate::measures::Measures;
+use crate::probe::Probe;
+use crate::results::Results;
+use crate::table::MeasureRow;
+use crate::{behaviour, heads, structure};
+
+/// The methods behind the figures, as a report names them.
+pub const METHOD: &str = "behaviour/1, llc/1";
+
+/// Changes with anything that changes a figure, so that old results are not taken for new ones.
+const BEHAVIOUR_VERSION: &str = "behaviour/1";
+/// The same for the local learning coefficient.
+const LLC_VERSION: &str = "llc/1";
+
+/// What is measured.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Settings {
+    /// Seed of held-out sequences and repeated random ones.
+    pub seed: u64,
+    /// Held-out sequences of each source.
+    pub held_out: usize,
+    /// Whether to compare with oracles.
+    pub oracles: bool,
+    /// Whether to read the loss at triggers.
+    pub triggers: bool,
+    /// Whether to score attention heads.
+    pub heads: bool,
+    /// Repeated random sequences for the prefix-matching score.
+    pub repeated: usize,
+    /// Whether to score the composition of heads.
+    pub composition: bool,
+    /// Whether to measure weight norms.
+    pub weight_norms: bool,
+    /// How λ̂ is estimated, if it is.
+    pub llc: Option<LlcPlan>,
+}
+
+/// How, on what and how often λ̂ is estimated.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LlcPlan {
+    /// The estimator.
+    pub settings: LlcSettings,
+    /// Whose loss.
+    pub data: LlcData,
+    /// At every n-th checkpoint, and the last.
+    pub every: usize,
+}
+
+/// The data whose loss the sampler follows.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub enum LlcData {
+    /// The training source: this split of it.
+    Source(Split),
+    /// The eval of this name.
+    Eval(String),
+}
+
+/// Checkpoints of replicas of one shape.
+#[derive(Debug)]
+pub struct GroupPlan {
+    /// Where they lie.
+    pub checkpoints: CheckpointFolder,
+    /// Positions between which the ICL score is taken.
+    pub icl: (usize, usize),
+    /// The replicas to analyse.
+    pub replicas: Vec<ReplicaPlan>,
+}
+
+/// One replica: what it was trained on.
+#[derive(Debug)]
+pub struct ReplicaPlan {
+    /// Its name in the checkpoints.
+    pub name: String,
+    /// Its sources, each with the first step that was trained on it; the first at 0.
+    pub phases: Vec<(u64, Arc<Source>)>,
+    /// Tokens of one update.
+    pub tokens_per_step: u64,
+}
+
+/// All that an analysis needs.
+pub struct Plan<'a> {
+    /// The checkpoints.
+    pub groups: &'a [GroupPlan],
+    /// Further sources to measure the loss on, by name.
+    pub evals: &'a [(String, Arc<Source>)],
+    /// What is measured.
+    pub settings: &'a Settings,
+    /// Where it runs.
+    pub chosen: &'a Chosen,
+    /// Folder of the results.
+    pub results: PathBuf,
+    /// Asked between measurements; what is finished by then is kept.
+    pub stop: &'a (dyn Fn() -> bool + Sync),
+    /// Told how many of how many measurements are finished.
+    pub progress: &'a (dyn Fn(usize, usize) + Sync),
+}
+
+/// One checkpoint of one replica.
+struct Job<'a> {
+    group: &'a GroupPlan,
+    replica: &'a ReplicaPlan,
+    entry: &'a CheckpointEntry,
+    with_llc: bool,
+}
+
+/// Probes of the sources that appear, made once.
+struct Probes {
+    training: BTreeMap<String, Arc<Probe>>,
+    evals: Vec<(String, Arc<Probe>)>,
+}
+
+/// Measures everything and returns the table, sorted by replica and step.
+///
+/// # Errors
+/// The first thing that goes wrong; what was finished by then is on disk.
+pub fn analyze(plan: &Plan<'_>) -> Result<Vec<MeasureRow>, AnalysisError> {
+    let entries = plan
+        .groups
+        .iter()
+        .map(|g| g.checkpoints.list())
+        .collect::<Result<Vec<_>, _>>()?;
+    let every = plan.settings.llc.as_ref().map_or(1, |l| l.every.max(1));
+    let mut jobs = Vec::new();
+    for (group, entries) in plan.groups.iter().zip(&entries) {
+        if entries.is_empty() {
+            return Err(AnalysisError::NoCheckpoints(
+                group.checkpoints.path().to_owned(),
+            ));
+        }
+        for replica in &group.replicas {
+            for (i, entry) in entries.iter().enumerate() {
+                if !entry.replicas.contains(&replica.name) {
+                    return Err(AnalysisError::UnknownReplica {
+                        path: entry.path.clone(),
+                        replica: replica.name.clone(),
+                    });
+                }
+                let with_llc = i % every == 0 || i + 1 == entries.len();
+                jobs.push(Job {
+                    group,
+                    replica,
+                    entry,
+                    with_llc,
+                });
+            }
+        }
+    }
+    let probes = Probes::new(plan);
+    let (finished, total) = (AtomicUsize::new(0), jobs.len());
+    (plan.progress)(0, total);
+    let one = |job: &Job<'_>| -> Result<MeasureRow, AnalysisError> {
+        if (plan.stop)() {
+            return Err(AnalysisError::Interrupted);
+        }
+        let row = measure(plan, &probes, job)?;
+        (plan.progress)(finished.fetch_add(1, Ordering::Relaxed) + 1, total);
+        Ok(row)
+    };
+    // A GPU is one queue: jobs beside each other would only wait for one another.
+    if plan.chosen.is_cpu() {
+        jobs.par_iter().map(one).collect()
+    } else {
+        jobs.iter().map(one).collect()
+    }
+}
+
+impl Probes {
+    fn new(plan: &Plan<'_>) -> Self {
+        let s = plan.settings;
+        let probe = |source: &Arc<Source>, oracles| {
+            Arc::new(Probe::new(source.clone(), s.seed, s.held_out, oracles))
+        };
+        let mut training = BTreeMap::new();
+        let replicas = plan.groups.iter().flat_map(|g| &g.replicas);
+        for (_, source) in replicas.flat_map(|r| &r.phases) {
+            training
+                .entry(source.key().to_string())
+                .or_insert_with(|| probe(source, s.oracles));
+        }
+        let evals = plan
+            .evals
+            .iter()
+            .map(|(name, source)| (name.clone(), probe(source, false)));
+        Self {
+            evals: evals.collect(),
+            training,
+        }
+    }
+}
+
+impl Job<'_> {
+    /// The source in force when the checkpoint was written.
+    fn source(&self) -> &Arc<Source> {
+        let step = self.entry.step.0;
+        let phase = self.replica.phases.iter().rposition(|(at, _)| *at <= step);
+        &self.replica.phases[phase.unwrap_or(0)].1
+    }
+
+    /// What every result of this checkpoint is keyed by.
+    fn key(&self, version: &str, plan: &Plan<'_>) -> KeyBuilder {
+        KeyBuilder::new(version)
+            .key("weights", &self.entry.hash)
+            .text("replica", &self.replica.name)
+            .text("device", &plan.chosen.entry.kind)
+    }
+
+    fn network(&self, plan: &Plan<'_>) -> Result<Transformer, AnalysisError> {
+        let (mut checkpoint, _) = Checkpoint::read(&self.entry.path)?;
+        let mut own = checkpoint.select(&self.replica.name)?.tensors;
+        for tensor in &mut own {
+            tensor.shape.insert(0, 1);
+        }
+        checkpoint.tensors = own;
+        checkpoint.replicas = vec![self.replica.name.clone()];
+        Ok(weights::from_checkpoint(
+            &checkpoint,
+            &self.entry.path,
+            &plan.chosen.device,
+        )?)
+    }
+}
+
+fn measure(plan: &Plan<'_>, probes: &Probes, job: &Job<'_>) -> Result<MeasureRow, AnalysisError> {
+    let probe = &probes.training[&job.source().key().to_string()];
+    let mut network = None;
+    let mut measures = behaviour_measures(plan, probes, probe, job, &mut network)?;
+    if let Some(llc) = plan.settings.llc.as_ref().filter(|_| job.with_llc) {
+        measures.extend(llc_measures(plan, llc, job, &mut network)?);
+    }
+    Ok(MeasureRow {
+        step: job.entry.step.0,
+        tokens: job.entry.step.0 * job.replica.tokens_per_step,
+        replica: job.replica.name.clone(),
+        values: measures.values,
+        vectors: measures.vectors,
+    })
+}
+
+/// The network of a job, read from disk when it is first needed.
+fn load<'n>(
+    network: &'n mut Option<Transformer>,
+    job: &Job<'_>,
+    plan: &Plan<'_>,
+) -> Result<&'n Transformer, AnalysisError> {
+    match network {
+        Some(network) => Ok(network),
+        None => Ok(network.insert(job.network(plan)?)),
+    }
+}
+
+fn behaviour_measures(
+    plan: &Plan<'_>,
+    probes: &Probes,
+    probe: &Probe,
+    job: &Job<'_>,
+    network: &mut Option<Transformer>,
+) -> Result<Measures, AnalysisError> {
+    let s = Settings {
+        llc: None,
+        ..plan.settings.clone()
+    };
+    let causes = serde_json::json!({ "settings": s, "icl": job.group.icl });
+    let mut key = job
+        .key(BEHAVIOUR_VERSION, plan)
+        .key("probe", &probe.key)
+        .json("causes", &causes);
+    for (name, eval) in &probes.evals {
+        key = key.text("eval", name).key("probe", &eval.key);
+    }
+    let key: Key = key.finish();
+    let results = Results::new(&plan.results, "behaviour");
+    if let Some(known) = results.get(&key)? {
+        return Ok(known);
+    }
+    let network = load(network, job, plan)?;
+    let mut all = behaviour::on_training_source(network, probe, job.group.icl, s.triggers)?;
+    for (name, eval) in &probes.evals {
+        all.value(format!("loss.{name}"), behaviour::loss(network, eval)?);
+    }
+    if s.heads {
+        let c = network.config();
+        let repeated: Sequences = heads::repeated_random(s.seed, s.repeated, c.n_ctx, c.d_vocab);
+        all.extend(heads::scores(network, probe, &repeated)?);
+    }
+    if s.composition {
+        all.extend(structure::composition(network)?);
+    }
+    if s.weight_norms {
+        all.extend(structure::weight_norms(network)?);
+    }
+    results.put(key, causes, all)
+}
+
+fn llc_measures(
+    plan: &Plan<'_>,
+    llc: &LlcPlan,
+    job: &Job<'_>,
+    network: &mut Option<Transformer>,
+) -> Result<Measures, AnalysisError> {
+    let (source, split) = match &llc.data {
+        LlcData::Source(split) => (job.source(), *split),
+        LlcData::Eval(name) => {
+            let eval = plan.evals.iter().find(|(n, _)| n == name);
+            (eval.map_or(job.source(), |(_, s)| s), Split::HeldOut)
+        }
+    };
+    let causes = serde_json::json!({ "settings": llc.settings, "data": llc.data });
+    let key = job
+        .key(LLC_VERSION, plan)
+        .key("source", &source.key())
+        .json("causes", &causes)
+        .finish();
+    let results = Results::new(&plan.results, "llc");
+    if let Some(known) = results.get(&key)? {
+        return Ok(known);
+    }
+    let network = load(network, job, plan)?;
+    let estimate = llc::estimate(network, source, split, &llc.settings)?;
+    results.put(key, causes, estimate.measures())
+}

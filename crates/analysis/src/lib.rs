@@ -1,0 +1,26 @@
+//! From checkpoints on disk to what they tell of development.
+//!
+//! The cast: a [`Plan`] says which checkpoints to measure and how; [`analyze`] gives one
+//! [`table::MeasureRow`] for each checkpoint and replica, every figure kept on disk under the key
+//! of its causes; [`stages::detect`] reads a replica's rows and tells its stages.
+//!
+//! Nothing here trains, and nothing here knows how the checkpoints came to be.
+
+#![recursion_limit = "256"]
+
+mod analyze;
+mod behaviour;
+mod error;
+mod heads;
+pub mod llc;
+mod measures;
+mod probe;
+mod results;
+pub mod sampler;
+pub mod stages;
+mod structure;
+pub mod table;
+
+pub use analyze::{GroupPlan, LlcData, LlcPlan, METHOD, Plan, ReplicaPlan, Settings, analyze};
+pub use error::AnalysisError;
+pub use measures::Measures;

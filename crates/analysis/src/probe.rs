@@ -1,0 +1,139 @@
+//! Held-out sequences with everything about them that does not depend on a network: computed once,
+//! used at every checkpoint of every replica.
+
+use std::sync::Arc;
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use ontogeny_data::{Oracle, Sequences, Source, Split, TriggerPositions};
+use ontogeny_store::{Key, KeyBuilder, Stream};
+use rayon::prelude::*;
+
+/// Sequences moved by one pass; a network of a few million logits a chunk stays in cache and a
+/// large vocabulary in memory.
+pub(crate) const CHUNK: usize = 32;
+
+/// Full predictive distributions are kept for at most this many scalars for each oracle.
+const DISTRIBUTION_SCALARS: usize = 16 << 20;
+
+/// Held-out sequences of a source.
+#[derive(Debug)]
+pub struct Probe {
+    /// The source they come from.
+    pub source: Arc<Source>,
+    /// The sequences.
+    pub sequences: Sequences,
+    /// Where triggers stand in each.
+    pub triggers: Vec<TriggerPositions>,
+    /// What each oracle makes of them.
+    pub oracles: Vec<OracleOnProbe>,
+    /// Identity of all this.
+    pub key: Key,
+}
+
+/// One oracle's predictions on a probe.
+#[derive(Debug)]
+pub struct OracleOnProbe {
+    /// Which.
+    pub oracle: Oracle,
+    /// Its loss at every position of every sequence, `[sequence, position]` row major, in nats.
+    pub losses: Vec<f32>,
+    /// Its distributions on the first sequences, log-probabilities `[sequence, position, d_vocab]`.
+    pub log_probs: Vec<f32>,
+    /// Minus Σ p log p of those distributions, averaged, in nats.
+    pub entropy: f64,
+}
+
+impl Probe {
+    /// Draws `count` held-out sequences. Their stream is its own, so they are the same for every
+    /// checkpoint, replica and arm, and share nothing with training.
+    pub fn new(source: Arc<Source>, seed: u64, count: usize, with_oracles: bool) -> Self {
+        let stream = Stream::new(seed, "held-out sequences", &[]);
+        let sequences = source.sequences(Split::HeldOut, &stream, 0, count);
+        let triggers = sequences.iter().map(|s| source.recurrences(s)).collect();
+        let oracles = match with_oracles {
+            true => source.oracles(),
+            false => Vec::new(),
+        };
+        let oracles = oracles
+            .into_par_iter()
+            .map(|o| on_probe(&source, o, &sequences))
+            .collect();
+        let key = KeyBuilder::new("probe/1")
+            .key("source", &source.key())
+            .number("seed", seed)
+            .number("count", count as u64)
+            .number("oracles", u64::from(with_oracles))
+            .number("len", sequences.len as u64)
+            .finish();
+        Self {
+            source,
+            sequences,
+            triggers,
+            oracles,
+            key,
+        }
+    }
+
+    /// Positions of a sequence.
+    pub fn positions(&self) -> usize {
+        self.sequences.len - 1
+    }
+
+    /// Sequences whose full distributions are kept.
+    pub fn with_distributions(&self) -> usize {
+        distributions(&self.source, self.sequences.rows, self.positions())
+    }
+}
+
+fn distributions(source: &Source, rows: usize, positions: usize) -> usize {
+    (DISTRIBUTION_SCALARS / (positions * source.d_vocab()).max(1)).clamp(1, rows)
+}
+
+fn on_probe(source: &Source, oracle: Oracle, sequences: &Sequences) -> OracleOnProbe {
+    let (t, v) = (sequences.len - 1, source.d_vocab());
+    let keep = distributions(source, sequences.rows, t);
+    let parts: Vec<(Vec<f32>, Vec<f32>)> = (0..sequences.rows)
+        .into_par_iter()
+        .map(|row| {
+            let sequence = sequences.row(row);
+            let log_probs = source.predict(oracle, sequence);
+            let losses = (0..t)
+                .map(|k| -log_probs[k * v + sequence[k + 1] as usize])
+                .collect();
+            (losses, if row < keep { log_probs } else { Vec::new() })
+        })
+        .collect();
+    let mut losses = Vec::with_capacity(sequences.rows * t);
+    let mut log_probs = Vec::with_capacity(keep * t * v);
+    for (l, p) in parts {
+        losses.extend(l);
+        log_probs.extend(p);
+    }
+    let sum: f64 = log_probs
+        .iter()
+        .map(|&l| f64::from(l).exp() * f64::from(l))
+        .sum();
+    OracleOnProbe {
+        oracle,
+        losses,
+        entropy: -sum / (keep * t) as f64,
+        log_probs,
+    }
+}
+
+/// Inputs and targets of rows of a batch, `[1, rows · positions]` each.
+pub(crate) fn tokens(
+    sequences: &Sequences,
+    rows: std::ops::Range<usize>,
+    device: &Device,
+) -> (Tensor<2, Int>, Tensor<2, Int>) {
+    let t = sequences.len - 1;
+    let take = |from: usize| {
+        let mut out: Vec<i32> = Vec::with_capacity(rows.len() * t);
+        for row in rows.clone() {
+            out.extend(sequences.row(row)[from..from + t].iter().map(|&x| x as i32));
+        }
+        Tensor::from_data(TensorData::new(out, [1, rows.len() * t]), device)
+    };
+    (take(0), take(1))
+}

@@ -1,0 +1,133 @@
+//! What can be asked about the stages of a run: their ends, the smoothed measures there, and the
+//! heads.
+
+use std::collections::BTreeSet;
+
+use super::curve::log_step;
+use super::outcome::{Boundary, HeadRise};
+use super::settings::StageSettings;
+use super::smooth::Smooths;
+use crate::table::MeasureRow;
+
+/// Head scores, whose names end in `.<layer>.<head>`.
+const HEAD_SCORES: [&str; 3] = ["previous_token", "induction", "recurrence"];
+
+/// The stages of one replica as intervals of x = ln(step + 1), and its measures.
+pub(super) struct Facts<'a> {
+    rows: &'a [MeasureRow],
+    smooths: &'a Smooths,
+    pub settings: &'a StageSettings,
+    /// Beginning and end of each stage; the last ends with the rows.
+    pub spans: Vec<(f64, f64)>,
+}
+
+impl<'a> Facts<'a> {
+    /// The stages between `boundaries`; `rows` are not empty.
+    pub fn new(
+        rows: &'a [MeasureRow],
+        smooths: &'a Smooths,
+        boundaries: &[Boundary],
+        settings: &'a StageSettings,
+    ) -> Facts<'a> {
+        let end = |row: Option<&MeasureRow>| row.map_or(0.0, |r| log_step(r.step as f64));
+        let mut edges = vec![end(rows.first())];
+        edges.extend(boundaries.iter().map(|b| log_step(b.at)));
+        edges.push(end(rows.last()));
+        let spans = edges.windows(2).map(|w| (w[0], w[1])).collect();
+        Facts {
+            rows,
+            smooths,
+            settings,
+            spans,
+        }
+    }
+
+    /// The smoothed measure and its standard deviation at x; `None` if it was not measured.
+    pub fn at(&self, name: &str, x: f64) -> Option<(f64, f64)> {
+        self.smooths.at(name, x)
+    }
+
+    /// The smoothed measure at both ends of stage `k`.
+    pub fn ends(&self, name: &str, k: usize) -> Option<(f64, f64)> {
+        let (start, end) = self.spans[k];
+        Some((self.at(name, start)?.0, self.at(name, end)?.0))
+    }
+
+    /// Change of the smoothed measure over stage `k`.
+    pub fn change(&self, name: &str, k: usize) -> Option<f64> {
+        self.ends(name, k).map(|(from, to)| to - from)
+    }
+
+    /// Place and value of the least smoothed value between two places.
+    pub fn least(&self, name: &str, (from, to): (f64, f64)) -> Option<(f64, f64)> {
+        (0..=100)
+            .map(|i| from + (to - from) * f64::from(i) / 100.0)
+            .filter_map(|x| Some((x, self.at(name, x)?.0)))
+            .min_by(|(_, a), (_, b)| a.total_cmp(b))
+    }
+
+    /// The run from its first to its last step.
+    pub fn run(&self) -> (f64, f64) {
+        (self.spans[0].0, self.spans[self.spans.len() - 1].1)
+    }
+
+    /// `divergence.<oracle>`, or `cross_entropy.<oracle>`, which differs from it by the oracle's
+    /// entropy: a constant.
+    pub fn divergence(&self, oracle: &str) -> Option<String> {
+        ["divergence", "cross_entropy"]
+            .map(|kind| format!("{kind}.{oracle}"))
+            .into_iter()
+            .find(|name| self.smooths.has(name))
+    }
+
+    /// The oracle of least divergence at x, and that divergence in nats, not below 0.
+    pub fn nearest_oracle(&self, x: f64) -> Option<(String, f64)> {
+        let prefix = "divergence.";
+        self.smooths
+            .names(prefix)
+            .filter_map(|name| Some((name[prefix.len()..].to_owned(), self.at(name, x)?.0)))
+            .min_by(|(_, a), (_, b)| a.total_cmp(b))
+            .map(|(name, divergence)| (name, divergence.max(0.0)))
+    }
+
+    /// Head scores that rise by at least `least` over stage `k`, the largest rise first.
+    pub fn rises(&self, k: usize, least: f64) -> Vec<HeadRise> {
+        let (start, end) = self.spans[k];
+        let names: BTreeSet<&String> = self.rows.iter().flat_map(|r| r.values.keys()).collect();
+        let mut rises: Vec<HeadRise> = names
+            .into_iter()
+            .filter_map(|name| {
+                let (score, head) = name.split_once('.')?;
+                let (from, to) = (self.score(name, start)?, self.score(name, end)?);
+                (HEAD_SCORES.contains(&score) && to - from >= least).then(|| HeadRise {
+                    head: head.to_owned(),
+                    score: score.to_owned(),
+                    from,
+                    to,
+                })
+            })
+            .collect();
+        rises.sort_by(|a, b| (b.to - b.from).total_cmp(&(a.to - a.from)));
+        rises
+    }
+
+    /// A head score at x, linear between the checkpoints on either side: attention averaged over
+    /// many positions has hardly any noise, and a network may have very many heads to smooth.
+    fn score(&self, name: &str, x: f64) -> Option<f64> {
+        let mut before: Option<(f64, f64)> = None;
+        for row in self.rows {
+            let Some(&value) = row.values.get(name) else {
+                continue;
+            };
+            let here = log_step(row.step as f64);
+            match before {
+                Some((a, v)) if here >= x => {
+                    return Some(v + (value - v) * ((x - a) / (here - a)).clamp(0.0, 1.0));
+                }
+                None if here >= x => return Some(value),
+                _ => before = Some((here, value)),
+            }
+        }
+        before.map(|(_, value)| value)
+    }
+}

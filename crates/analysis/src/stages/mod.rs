@@ -1,0 +1,101 @@
+//! Stages of development: episodes of change, and the boundaries between them.
+//!
+//! A stage is one episode of change; a boundary is the place between two episodes where the speed
+//! of change is least. A plateau of λ̂, from which Hoogland et al. (arXiv 2402.02364) read their
+//! stages, is the case of speed zero. Everything happens on x = ln(step + 1), where step 0 has a
+//! place and the stages of a run are of similar length. Pure statistics: nothing here knows of
+//! networks, tensors or files.
+//!
+//! # The cast
+//! - A [`Curve`] is one measure of the table. [`gp`](self) smooths it: a Gaussian process with a
+//!   Matérn covariance on an axis whose warp, length scale, signal and noise are fitted, so that
+//!   the slope has a posterior.
+//! - A [`View`] is a set of curves that move together. Three are looked at by default: `complexity`
+//!   (λ̂), `behaviour` (the approach to the bigram and to the trigram oracle, and the loss after
+//!   repeated triggers) and `loss`. They stay apart because they show different things: λ̂ may turn
+//!   while behaviour goes on, and on a logarithmic axis it may merely steepen where a model leaves
+//!   the bigram statistics behind, without a slow place. A boundary that several views show counts
+//!   once, and stands where the sharpest of them puts it.
+//! - A candidate is a local minimum of the mean speed of a view. Draws of the joint posterior of
+//!   all slopes weed the candidates (see the `view` module for the two criteria) and give the
+//!   interval: the 5 % to 95 % quantile of the place where those draws are slowest that show the
+//!   boundary. Evidence is their share.
+//! - A [`Stage`] reaches from one boundary to the next. The last one has no end: only a later
+//!   episode shows that an earlier one is over, and a run may always have been stopped too soon.
+//!   Names are earned by criteria with figures, each by one stage at most (see the `naming`
+//!   module), and [`Stage::why`] states the figures.
+//!
+//! The hyper-parameters are taken at their most probable values, and errors that neighbouring
+//! checkpoints share (chains with common seeds) look like change: intervals say how sure the place
+//! is, given the measured curve.
+//!
+//! # How often it is right
+//! FIGURES
+
+mod boundaries;
+mod curve;
+mod draws;
+mod error;
+mod facts;
+mod gp;
+mod kernel;
+mod likelihood;
+mod naming;
+mod optimize;
+mod outcome;
+mod settings;
+mod smooth;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+pub use curve::{Curve, LEAST_POINTS};
+pub use error::StageError;
+pub use outcome::{Boundary, HeadRise, SmoothCurve, Stage, StageName, StageReport};
+pub use settings::{StageSettings, View};
+
+use crate::table::MeasureRow;
+use facts::Facts;
+use smooth::Smooths;
+
+/// Finds the stages of one replica.
+///
+/// `rows` are the replica's, sorted by step.
+///
+/// # Errors
+/// [`StageError`] if a setting is out of range, if the rows are too few, out of order, of several
+/// replicas or hold a value that is not finite, and if no curve of any view has enough points.
+pub fn detect(rows: &[MeasureRow], settings: &StageSettings) -> Result<StageReport, StageError> {
+    settings.check()?;
+    curve::check_rows(rows)?;
+    let smooths = Smooths::new(rows, settings)?;
+    let boundaries = boundaries::boundaries(&smooths, settings)?;
+    let facts = Facts::new(rows, &smooths, &boundaries, settings);
+    let names = naming::names(&facts);
+    let first = rows.first().map_or(0.0, |r| r.step as f64);
+    let stages = names.into_iter().enumerate().map(|(k, (name, why))| {
+        let before = k.checked_sub(1).map(|b| &boundaries[b]);
+        let after = boundaries.get(k);
+        Stage {
+            name,
+            start: before.map_or(first, |b| b.at),
+            start_lo: before.map_or(first, |b| b.lo),
+            start_hi: before.map_or(first, |b| b.hi),
+            end: after.map(|b| b.at),
+            end_lo: after.map(|b| b.lo),
+            end_hi: after.map(|b| b.hi),
+            delta_loss: facts.change("loss", k).unwrap_or(0.0),
+            delta_llc: facts.change("llc", k),
+            nearest_oracle: facts.nearest_oracle(facts.spans[k].1),
+            heads_rising: facts.rises(k, settings.head_rise),
+            why,
+        }
+    });
+    let stages = stages.collect();
+    Ok(StageReport {
+        stages,
+        boundaries,
+        smooth: smooths.curves(settings),
+    })
+}

@@ -1,0 +1,129 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Train small transformers and watch their structure come about, stage by stage.
+#[derive(Debug, Parser)]
+#[command(
+    name = "ontogeny",
+    version,
+    about,
+    after_help = "Begin with `ontogeny run`: it trains, analyses and reports the embedded default \
+                  (two layers on a synthetic language with bigrams, trigrams and induction) in a \
+                  few minutes on a CPU, and says where the report is.",
+    max_term_width = 100
+)]
+pub struct Arguments {
+    /// Print one JSON object on standard output and nothing else there; a failure ends with a JSON
+    /// object on the last line of standard error.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Train, analyse and report: a configuration in, an HTML report out.
+    ///
+    /// The same command goes on where it was stopped or killed, to the same bits.
+    Run(RunArguments),
+    /// Train the replicas of a configuration and keep checkpoints on its schedule.
+    Train(RunArguments),
+    /// Measure every checkpoint of a run: losses, oracles, heads, λ̂; then find its stages.
+    ///
+    /// Settings come from the run's own config.toml; `--set` changes those of the analysis. What
+    /// was measured before under the same settings is not measured again.
+    Analyze(FolderArguments),
+    /// Draw the report of a run that was analysed: one HTML file that opens offline.
+    Report(FolderArguments),
+    /// Print what a checkpoint predicts: log-probabilities of the next token at each position.
+    Predict(PredictArguments),
+    /// Show a configuration's source: samples, entropies under each oracle, token frequencies.
+    Data(DataArguments),
+    /// Cut one replica out of a checkpoint, in the classic shapes that other tools read.
+    Export(ExportArguments),
+    /// List the devices of this machine, and what `--device auto` would take.
+    Devices,
+}
+
+/// A configuration and where its run goes.
+#[derive(Debug, Args)]
+pub struct RunArguments {
+    /// Configuration file; without one, the embedded default `induction`.
+    pub config: Option<PathBuf>,
+    /// Change a key: `--set training.steps=2000 --set "seeds=[0,1,2]"`. May be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Folder of the run; by default `runs/<name>-<hash of what decides the weights>`.
+    #[arg(long, value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
+    /// Where to compute: auto (a real GPU, else the CPU), cpu, gpu, gpu:N or cuda:N.
+    #[arg(long, default_value = "auto")]
+    pub device: String,
+    /// Plain progress lines even on a terminal.
+    #[arg(long)]
+    pub plain: bool,
+}
+
+/// The folder of a run.
+#[derive(Debug, Args)]
+pub struct FolderArguments {
+    /// Folder of the run.
+    pub run: PathBuf,
+    /// Change a key of `analysis`, `stages` or `report`. May be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Where to compute: auto, cpu, gpu, gpu:N or cuda:N; by default as the run was trained.
+    #[arg(long)]
+    pub device: Option<String>,
+}
+
+/// A checkpoint and what it is to continue.
+#[derive(Debug, Args)]
+pub struct PredictArguments {
+    /// Checkpoint file (`…/checkpoints/step-….safetensors`).
+    pub checkpoint: PathBuf,
+    /// Which replica; needed only if the checkpoint holds several.
+    #[arg(long)]
+    pub replica: Option<String>,
+    /// Token numbers, separated by commas: `3,17,4`.
+    #[arg(long, value_delimiter = ',', required_unless_present = "text")]
+    pub tokens: Option<Vec<u32>>,
+    /// Text, in the words of the run's tokenizer.
+    #[arg(long, conflicts_with = "tokens")]
+    pub text: Option<String>,
+    /// Where to compute.
+    #[arg(long, default_value = "cpu")]
+    pub device: String,
+}
+
+/// A configuration whose source is to be shown.
+#[derive(Debug, Args)]
+pub struct DataArguments {
+    /// Configuration file; without one, the embedded default `induction`.
+    pub config: Option<PathBuf>,
+    /// Change a key. May be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Sequences to print.
+    #[arg(long, default_value_t = 3)]
+    pub samples: usize,
+}
+
+/// A checkpoint, a replica and where the copy goes.
+#[derive(Debug, Args)]
+pub struct ExportArguments {
+    /// Checkpoint file.
+    pub checkpoint: PathBuf,
+    /// Which replica; needed only if the checkpoint holds several.
+    #[arg(long)]
+    pub replica: Option<String>,
+    /// Folder for `model.safetensors` and `config.json`.
+    #[arg(long, value_name = "FOLDER", default_value = "export")]
+    pub out: PathBuf,
+}

@@ -1,0 +1,281 @@
+//! `ontogeny analyze`: from checkpoints to stages.
+
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use anyhow::Result;
+use ontogeny_analysis::llc::LlcSettings;
+use ontogeny_analysis::sampler::Sgld;
+use ontogeny_analysis::stages::{self, StageReport, StageSettings};
+use ontogeny_analysis::table::MeasureRow;
+use ontogeny_analysis::{
+    AnalysisError, GroupPlan, LlcData, LlcPlan, Plan, ReplicaPlan, Settings, analyze,
+};
+use ontogeny_data::Split;
+use ontogeny_model::device::Chosen;
+use ontogeny_store::{CheckpointFolder, RunFolder, write_atomically};
+use ontogeny_training::config::{self, AnalysisSection, RunConfig, StagesSection};
+use ontogeny_training::{Interrupter, Run, tokens_seen};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{Finish, SCHEMA, print_json, run};
+use crate::arguments::FolderArguments;
+use crate::{place, watch};
+
+/// Seconds of each phase, in the run's folder.
+pub const TIMES: &str = "seconds.json";
+/// The table of measures, in the analysis folder.
+pub const TABLE: &str = "table.jsonl";
+/// The stages of every replica, in the analysis folder.
+pub const STAGES: &str = "stages.json";
+
+/// Everything that was found.
+pub struct Analysed {
+    /// Rows of all replicas.
+    pub rows: Vec<MeasureRow>,
+    /// Stages of each replica.
+    pub stages: Vec<ReplicaStages>,
+    /// Seconds spent, in this call.
+    pub seconds: f64,
+}
+
+/// Stages of one replica.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ReplicaStages {
+    /// Its name.
+    pub replica: String,
+    /// What was found.
+    pub report: StageReport,
+}
+
+/// `ontogeny analyze RUN`.
+pub fn command(a: &FolderArguments, json: bool) -> Result<Finish> {
+    let interrupter = Interrupter::new();
+    let asked = run::on_interrupt(&interrupter)?;
+    let (folder, run) = place::reopen(&a.run, &a.set)?;
+    let kind = folder.read_manifest()?.device_kind;
+    let chosen = place::device(a.device.as_deref().unwrap_or(&kind))?;
+    let _lock = folder.lock()?;
+    place::refresh_configuration(&folder, &run.resolved_toml)?;
+    let stop = || asked.load(Ordering::Relaxed);
+    let Some(analysed) = analyze_in(&run, &folder, &chosen, &stop)? else {
+        eprintln!("analysis stopped; the same command goes on from there");
+        return Ok(Finish::Interrupted);
+    };
+    if json {
+        print_json(&json!({
+            "schema": SCHEMA,
+            "run": folder.root(),
+            "table": folder.analysis().join(TABLE),
+            "seconds": { "analyze": analysed.seconds },
+            "replicas": analysed.stages.iter().map(|s| json!({
+                "name": s.replica,
+                "boundaries": s.report.boundaries,
+                "stages": s.report.stages,
+            })).collect::<Vec<_>>(),
+        }));
+    } else {
+        print_stages(&analysed);
+    }
+    Ok(Finish::Complete)
+}
+
+/// Measures every checkpoint and finds the stages; `None` if it was interrupted.
+pub fn analyze_in(
+    run: &Run,
+    folder: &RunFolder,
+    chosen: &Chosen,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<Option<Analysed>> {
+    let begun = Instant::now();
+    let groups = run
+        .groups
+        .iter()
+        .map(|group| {
+            Ok(GroupPlan {
+                checkpoints: CheckpointFolder::open(group.place(folder.checkpoints()))?,
+                icl: run.config.analysis.icl_positions(group.network.n_ctx),
+                replicas: group
+                    .replicas
+                    .iter()
+                    .map(|replica| ReplicaPlan {
+                        name: replica.entry.name.clone(),
+                        phases: replica.phases.clone(),
+                        tokens_per_step: tokens_seen(group, ontogeny_store::Step(1)),
+                    })
+                    .collect(),
+            })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let measurements = watch::Measurements::new();
+    let rows = analyze(&Plan {
+        groups: &groups,
+        evals: &run.evals,
+        settings: &settings(&run.config.analysis),
+        chosen,
+        results: folder.analysis(),
+        stop,
+        progress: &|done, total| measurements.report(done, total),
+    });
+    let rows = match rows {
+        Err(AnalysisError::Interrupted) => return Ok(None),
+        rows => rows?,
+    };
+    let stages = detect(run, &rows)?;
+    write_table(&folder.analysis().join(TABLE), &rows)?;
+    place::write_json(&folder.analysis().join(STAGES), &stages)?;
+    let seconds = begun.elapsed().as_secs_f64();
+    add_seconds(&folder.root().join(TIMES), "analyze", seconds)?;
+    Ok(Some(Analysed {
+        rows,
+        stages,
+        seconds,
+    }))
+}
+
+/// Stages of each replica; one with too few checkpoints is passed over with a word.
+fn detect(run: &Run, rows: &[MeasureRow]) -> Result<Vec<ReplicaStages>> {
+    let settings = stage_settings(&run.config.stages);
+    let mut all = Vec::new();
+    for replica in run.replicas() {
+        let name = &replica.entry.name;
+        let own: Vec<MeasureRow> = rows
+            .iter()
+            .filter(|r| r.replica == *name)
+            .cloned()
+            .collect();
+        match stages::detect(&own, &settings) {
+            Ok(report) => all.push(ReplicaStages {
+                replica: name.clone(),
+                report,
+            }),
+            Err(error) => eprintln!("warning: no stages of {name}: {error}"),
+        }
+    }
+    Ok(all)
+}
+
+/// One JSON object on each line, a row each.
+fn write_table(path: &Path, rows: &[MeasureRow]) -> Result<()> {
+    let mut text = String::new();
+    for row in rows {
+        text.push_str(&serde_json::to_string(row)?);
+        text.push('\n');
+    }
+    Ok(write_atomically(path, text.as_bytes())?)
+}
+
+/// Adds the seconds of a phase to those of calls before; a call that found everything done adds
+/// next to nothing.
+pub fn add_seconds(path: &Path, phase: &str, seconds: f64) -> Result<()> {
+    let mut times = match path.exists() {
+        true => place::read_json(path)?,
+        false => json!({}),
+    };
+    let before = times[phase].as_f64().unwrap_or(0.0);
+    times[phase] = json!(before + seconds);
+    place::write_json(path, &times)
+}
+
+/// The stages as a person reads them.
+pub fn print_stages(analysed: &Analysed) {
+    for found in &analysed.stages {
+        println!("{}", found.replica);
+        for stage in &found.report.stages {
+            let end = match (stage.end, stage.end_lo, stage.end_hi) {
+                (Some(at), Some(lo), Some(hi)) => format!("{at:.0} ({lo:.0}–{hi:.0})"),
+                (Some(at), ..) => format!("{at:.0}"),
+                _ => "the end".to_owned(),
+            };
+            let llc = stage
+                .delta_llc
+                .map_or(String::new(), |d| format!("  Δλ̂ {d:+.1}"));
+            println!(
+                "  {:<15} {:>6.0} to {end:<22} Δloss {:+.3}{llc}",
+                stage.name.as_str(),
+                stage.start,
+                stage.delta_loss
+            );
+        }
+    }
+}
+
+/// The analysis' own settings, from what was typed.
+fn settings(section: &AnalysisSection) -> Settings {
+    let llc = &section.llc;
+    Settings {
+        seed: section.seed,
+        held_out: section.held_out,
+        oracles: section.oracles,
+        triggers: section.triggers,
+        heads: section.heads,
+        repeated: section.repeated,
+        composition: section.composition,
+        weight_norms: section.weight_norms,
+        llc: llc.enabled.then(|| LlcPlan {
+            settings: LlcSettings {
+                sgld: match llc.sampler {
+                    config::Sampler::Sgld => Sgld {
+                        epsilon: llc.epsilon,
+                        nbeta: llc.nbeta,
+                        localization: llc.localization,
+                        draws: llc.draws,
+                    },
+                },
+                chains: llc.chains,
+                burn_in: llc.burn_in,
+                batch: llc.batch,
+                seed: section.seed,
+            },
+            data: match llc.data() {
+                config::LlcData::Train => LlcData::Source(Split::Train),
+                config::LlcData::HeldOut => LlcData::Source(Split::HeldOut),
+                config::LlcData::Eval(name) => LlcData::Eval(name),
+            },
+            every: llc.every,
+        }),
+    }
+}
+
+/// The detector's own settings, from what was typed.
+fn stage_settings(section: &StagesSection) -> StageSettings {
+    StageSettings {
+        level: section.level,
+        evidence: section.evidence,
+        slowdown: section.slowdown,
+        least_change: section.least_change,
+        same_place: section.same_place,
+        head_rise: section.head_rise,
+        least_fall: section.least_fall,
+        ..StageSettings::default()
+    }
+}
+
+/// The estimator's settings as the report shows them.
+pub fn estimator(config: &RunConfig) -> Option<ontogeny_report::Estimator> {
+    let llc = &config.analysis.llc;
+    llc.enabled.then(|| ontogeny_report::Estimator {
+        sampler: "SGLD".to_owned(),
+        epsilon: llc.epsilon,
+        nbeta: llc.nbeta,
+        gamma: llc.localization,
+        chains: llc.chains as u64,
+        draws: llc.draws as u64,
+        burn_in: llc.burn_in as u64,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_typed_are_the_detectors_own() {
+        assert_eq!(
+            stage_settings(&StagesSection::default()),
+            StageSettings::default()
+        );
+    }
+}

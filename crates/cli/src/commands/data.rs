@@ -1,0 +1,114 @@
+//! `ontogeny data`: what a network is going to see.
+
+use std::fmt::Write;
+
+use anyhow::Result;
+use ontogeny_data::{Source, Split};
+use ontogeny_store::Stream;
+use ontogeny_training::Run;
+use serde_json::json;
+
+use super::{SCHEMA, print_json};
+use crate::arguments::DataArguments;
+use crate::place;
+
+/// Held-out sequences that figures are averaged over.
+const SEQUENCES: usize = 256;
+/// Tokens of the frequency list that a person is shown.
+const FREQUENT: usize = 12;
+
+/// `ontogeny data CONFIG`.
+pub fn command(a: &DataArguments, json: bool) -> Result<()> {
+    let loaded = place::configuration(a.config.as_deref(), &a.set)?;
+    let run = Run::build(&loaded, &place::cache())?;
+    let mut shown: Vec<(String, &Source)> = Vec::new();
+    for replica in run.replicas() {
+        for (at, source) in &replica.phases {
+            if shown.iter().all(|(_, s)| s.key() != source.key()) {
+                shown.push((format!("{} from step {at}", replica.entry.arm), source));
+            }
+        }
+    }
+    for (name, source) in &run.evals {
+        shown.push((format!("eval {name}"), source));
+    }
+    let mut all = Vec::new();
+    for (name, source) in shown {
+        let seed = run.config.analysis.seed;
+        let description =
+            source.describe(&Stream::new(seed, "described sequences", &[]), SEQUENCES);
+        let frequencies = source.token_frequencies();
+        let stream = Stream::new(seed, "samples", &[]);
+        let samples = source.sequences(Split::Train, &stream, 0, a.samples);
+        let decoded: Vec<Vec<String>> = samples.iter().map(|s| source.decode(s)).collect();
+        if json {
+            all.push(json!({
+                "name": name,
+                "description": description,
+                "frequencies": frequencies,
+                "samples": decoded,
+            }));
+            continue;
+        }
+        println!(
+            "{name}: {} tokens, sequences of {} positions",
+            source.d_vocab(),
+            source.n_ctx()
+        );
+        print!("{}", describe(&description));
+        let mut order: Vec<usize> = (0..frequencies.len()).collect();
+        order.sort_by(|&i, &j| frequencies[j].total_cmp(&frequencies[i]));
+        let most: Vec<String> = order
+            .iter()
+            .take(FREQUENT)
+            .map(|&i| {
+                format!(
+                    "{:?} {:.2} %",
+                    source.decode(&[i as u32]).concat(),
+                    100.0 * frequencies[i]
+                )
+            })
+            .collect();
+        println!("  most frequent: {}", most.join("  "));
+        for sample in decoded {
+            let separator = if description.train.is_some() { "" } else { " " };
+            println!("  sample: {}", sample.join(separator).replace('\n', "⏎"));
+        }
+    }
+    if json {
+        print_json(&json!({ "schema": SCHEMA, "sources": all }));
+    }
+    Ok(())
+}
+
+fn describe(d: &ontogeny_data::Description) -> String {
+    let mut text = format!(
+        "  {:<15} loss {:.3} nats a token\n",
+        "uniform", d.uniform_loss
+    );
+    for o in &d.oracles {
+        let repeated = o
+            .trigger_loss_repeated
+            .map_or(String::new(), |l| format!(", at repeated triggers {l:.3}"));
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "  {:<15} loss {:.3} ± {:.3}, entropy {:.3}{repeated}",
+            o.oracle.name(),
+            o.loss,
+            o.loss_standard_error,
+            o.entropy
+        );
+    }
+    let _ = writeln!(
+        text,
+        "  triggers: {:.1} first and {:.1} repeated occurrences a sequence",
+        d.first_per_sequence, d.repeated_per_sequence
+    );
+    let _ = writeln!(
+        text,
+        "  Zipf exponent of the realised frequencies: {:.2}",
+        d.zipf.exponent
+    );
+    text
+}

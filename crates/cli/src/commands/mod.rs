@@ -1,0 +1,66 @@
+//! One module for each command.
+
+mod analyze;
+mod data;
+mod devices;
+mod export;
+mod predict;
+mod report;
+mod run;
+mod train;
+
+use std::path::Path;
+
+use anyhow::Result;
+use ontogeny_store::Checkpoint;
+
+use crate::arguments::{Arguments, Command};
+
+/// Version of the JSON that commands print; it grows when a key changes its meaning or goes.
+pub const SCHEMA: u32 = 1;
+
+/// How a command that did not fail ended.
+pub enum Finish {
+    /// It did what it was asked.
+    Complete,
+    /// It was interrupted and can go on.
+    Interrupted,
+}
+
+/// Calls the command that was typed.
+pub fn dispatch(arguments: Arguments) -> Result<Finish> {
+    let json = arguments.json;
+    match arguments.command {
+        Command::Run(a) => run::run(&a, json),
+        Command::Train(a) => run::train_alone(&a, json),
+        Command::Analyze(a) => analyze::command(&a, json),
+        Command::Report(a) => report::command(&a, json).map(|()| Finish::Complete),
+        Command::Predict(a) => predict::command(&a, json).map(|()| Finish::Complete),
+        Command::Data(a) => data::command(&a, json).map(|()| Finish::Complete),
+        Command::Export(a) => export::command(&a, json).map(|()| Finish::Complete),
+        Command::Devices => devices::command(json).map(|()| Finish::Complete),
+    }
+}
+
+/// Prints the one JSON object of a command.
+fn print_json(value: &serde_json::Value) {
+    println!("{value}");
+}
+
+/// The replica that was named, or the only one.
+fn replica_of(checkpoint: &Checkpoint, path: &Path, named: Option<&str>) -> Result<String> {
+    match (named, checkpoint.replicas.as_slice()) {
+        (Some(name), all) if all.iter().any(|r| r == name) => Ok(name.to_owned()),
+        (Some(name), all) => anyhow::bail!(
+            "{}: there is no replica `{name}`; it holds {}",
+            path.display(),
+            all.join(", ")
+        ),
+        (None, [only]) => Ok(only.clone()),
+        (None, all) => anyhow::bail!(
+            "{}: holds several replicas; choose one with --replica: {}",
+            path.display(),
+            all.join(", ")
+        ),
+    }
+}

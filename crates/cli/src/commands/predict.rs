@@ -1,0 +1,96 @@
+//! `ontogeny predict`: what a checkpoint expects next.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use burn::tensor::{Int, Tensor, TensorData, activation};
+use ontogeny_data::Source;
+use ontogeny_model::weights;
+use ontogeny_store::Checkpoint;
+use serde_json::json;
+
+use super::{SCHEMA, print_json, replica_of};
+use crate::arguments::PredictArguments;
+use crate::place;
+
+/// Most likely next tokens that a person is shown.
+const SHOWN: usize = 5;
+
+/// `ontogeny predict CHECKPOINT`.
+pub fn command(a: &PredictArguments, json: bool) -> Result<()> {
+    let (mut checkpoint, _) = Checkpoint::read(&a.checkpoint)?;
+    let name = replica_of(&checkpoint, &a.checkpoint, a.replica.as_deref())?;
+    let mut tensors = checkpoint.select(&name)?.tensors;
+    for tensor in &mut tensors {
+        tensor.shape.insert(0, 1);
+    }
+    (checkpoint.tensors, checkpoint.replicas) = (tensors, vec![name]);
+    let chosen = place::device(&a.device)?;
+    let network = weights::from_checkpoint(&checkpoint, &a.checkpoint, &chosen.device)?;
+    let c = network.config().clone();
+
+    let source = source_beside(&a.checkpoint);
+    let tokens = match (&a.tokens, &a.text) {
+        (Some(tokens), _) => tokens.clone(),
+        (None, text) => {
+            let source = source.as_ref().map_err(|e| anyhow::anyhow!("{e:#}"));
+            let source = source.context("--text needs the tokenizer of the checkpoint's run")?;
+            source.encode(text.as_deref().unwrap_or_default())?
+        }
+    };
+    anyhow::ensure!(!tokens.is_empty(), "there is no token to predict from");
+    anyhow::ensure!(
+        tokens.len() <= c.n_ctx,
+        "{} tokens are more than the {} positions of the network",
+        tokens.len(),
+        c.n_ctx
+    );
+    if let Some(stranger) = tokens.iter().find(|&&t| t as usize >= c.d_vocab) {
+        anyhow::bail!(
+            "token {stranger} is not in the vocabulary; tokens go from 0 to {}",
+            c.d_vocab - 1
+        );
+    }
+    let ids: Vec<i32> = tokens.iter().map(|&t| t as i32).collect();
+    let inputs =
+        Tensor::<2, Int>::from_data(TensorData::new(ids, [1, tokens.len()]), &chosen.device);
+    let logits = network.forward(inputs, tokens.len());
+    let values = activation::log_softmax(logits, 2)
+        .try_into_vec_as::<f32>()
+        .map_err(|e| anyhow::anyhow!("could not read the result: {e}"))?;
+    let rows: Vec<&[f32]> = values.chunks_exact(c.d_vocab).collect();
+    if json {
+        print_json(&json!({ "schema": SCHEMA, "tokens": tokens, "log_probs": rows }));
+        return Ok(());
+    }
+    let spell = |token: u32| match &source {
+        Ok(source) => source.decode(&[token]).concat(),
+        Err(_) => token.to_string(),
+    };
+    for (token, row) in tokens.iter().zip(&rows) {
+        let mut order: Vec<usize> = (0..row.len()).collect();
+        order.sort_by(|&i, &j| row[j].total_cmp(&row[i]));
+        let best: Vec<String> = order
+            .iter()
+            .take(SHOWN)
+            .map(|&i| format!("{:?} {:.3}", spell(i as u32), row[i]))
+            .collect();
+        println!(
+            "{:>12} → {}",
+            format!("{:?}", spell(*token)),
+            best.join("  ")
+        );
+    }
+    Ok(())
+}
+
+/// The source that the run of a checkpoint was trained on, if the run lies around it.
+fn source_beside(checkpoint: &Path) -> Result<std::sync::Arc<Source>> {
+    let root = checkpoint
+        .ancestors()
+        .find(|folder| ontogeny_store::RunFolder::exists(folder))
+        .with_context(|| format!("{} lies in no run's folder", checkpoint.display()))?;
+    let (_, run) = place::reopen(root, &[])?;
+    let replica = run.replicas().next().context("the run has no replica")?;
+    Ok(replica.phases[0].1.clone())
+}

@@ -1,0 +1,203 @@
+//! `ontogeny report`: the page.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use ontogeny_analysis::table::MeasureRow;
+use ontogeny_model::device::{self, DeviceEntry};
+use ontogeny_report::{Provenance, ReplicaReport, ReportInput, Row, Stages, TrainingPoint, render};
+use ontogeny_store::{KeyBuilder, RunFolder, read_series, write_atomically};
+use ontogeny_training::{ReplicaEnd, Run};
+use serde_json::json;
+
+use super::analyze::{self, Analysed, ReplicaStages, STAGES, TABLE, TIMES};
+use super::{SCHEMA, print_json};
+use crate::arguments::FolderArguments;
+use crate::place;
+
+/// `ontogeny report RUN`.
+pub fn command(a: &FolderArguments, json: bool) -> Result<()> {
+    let (folder, run) = place::reopen(&a.run, &a.set)?;
+    let _lock = folder.lock()?;
+    let analysed = read(&folder)?;
+    let kind = folder.read_manifest()?.device_kind;
+    let entry = device::list()
+        .into_iter()
+        .find(|d| d.kind == kind)
+        .unwrap_or_else(|| device::list().swap_remove(0));
+    let command = format!("ontogeny run {}", folder.config_toml().display());
+    let (path, seconds) = report_in(&run, &folder, &entry, &analysed, &command)?;
+    if json {
+        print_json(&json!({
+            "schema": SCHEMA,
+            "run": folder.root(),
+            "report": path,
+            "seconds": { "report": seconds },
+        }));
+    } else {
+        println!("report: {}", path.display());
+    }
+    Ok(())
+}
+
+/// What an earlier analysis left on disk.
+fn read(folder: &RunFolder) -> Result<Analysed> {
+    let table = folder.analysis().join(TABLE);
+    let missing = || {
+        format!(
+            "{} was not analysed yet; run `ontogeny analyze`",
+            folder.root().display()
+        )
+    };
+    anyhow::ensure!(table.exists(), missing());
+    let rows = read_series(&table)?
+        .into_iter()
+        .map(serde_json::from_value::<MeasureRow>)
+        .collect::<Result<Vec<_>, _>>()
+        .with_context(|| format!("{} holds a line that is no row", table.display()))?;
+    let path = folder.analysis().join(STAGES);
+    let stages: Vec<ReplicaStages> = serde_json::from_value(place::read_json(&path)?)
+        .with_context(|| format!("{} does not hold stages", path.display()))?;
+    Ok(Analysed {
+        rows,
+        stages,
+        seconds: 0.0,
+    })
+}
+
+/// Draws the report and returns its path and the seconds it took.
+pub fn report_in(
+    run: &Run,
+    folder: &RunFolder,
+    device: &DeviceEntry,
+    analysed: &Analysed,
+    command: &str,
+) -> Result<(PathBuf, f64)> {
+    let begun = Instant::now();
+    let times = place::read_json(&folder.root().join(TIMES)).unwrap_or_else(|_| json!({}));
+    let input = input(run, folder, device, analysed, command, &times)?;
+    let path = folder.report_html();
+    write_atomically(&path, render(&input).as_bytes())?;
+    Ok((path, begun.elapsed().as_secs_f64()))
+}
+
+fn input(
+    run: &Run,
+    folder: &RunFolder,
+    device: &DeviceEntry,
+    analysed: &Analysed,
+    command: &str,
+    times: &serde_json::Value,
+) -> Result<ReportInput> {
+    let manifest = folder.read_manifest()?;
+    let group = &run.groups[0];
+    let c = &group.network;
+    let sources = run.replicas().flat_map(|r| &r.phases);
+    let source_key = sources
+        .fold(KeyBuilder::new("sources/1"), |k, (_, s)| {
+            k.key("source", &s.key())
+        })
+        .finish();
+    let rows_each = analysed.rows.len() / run.replicas().count().max(1);
+    Ok(ReportInput {
+        title: run.config.name.clone(),
+        run: folder.root().display().to_string(),
+        summary: format!(
+            "{} layers of {} heads{}, width {}, context {}, {} tokens of vocabulary; {} replica{} \
+             trained for {} steps",
+            c.n_layers,
+            c.n_heads,
+            if c.d_mlp > 0 {
+                " with MLPs"
+            } else {
+                ", attention only"
+            },
+            c.d_model,
+            c.n_ctx,
+            c.d_vocab,
+            run.replicas().count(),
+            if run.replicas().count() == 1 { "" } else { "s" },
+            group.training.steps,
+        ),
+        created: manifest.created,
+        version: manifest.version,
+        interval_level: run.config.stages.level,
+        provenance: Provenance {
+            config: run.resolved_toml.clone(),
+            config_key: run.key.to_string(),
+            source_key: source_key.to_string(),
+            device: format!("{} ({})", device.name, device.description),
+            method: ontogeny_analysis::METHOD.to_owned(),
+            checkpoints: rows_each as u64,
+            tokens: ontogeny_training::tokens_seen(
+                group,
+                ontogeny_store::Step(group.training.steps),
+            ),
+            parameters: c.n_parameters() as u64,
+            train_seconds: times["train"].as_f64(),
+            analyze_seconds: times["analyze"].as_f64(),
+            report_seconds: None,
+            command: command.to_owned(),
+        },
+        estimator: analyze::estimator(&run.config),
+        replicas: replicas(run, folder, analysed)?,
+        warnings: Vec::new(),
+        notes: Vec::new(),
+    })
+}
+
+fn replicas(run: &Run, folder: &RunFolder, analysed: &Analysed) -> Result<Vec<ReplicaReport>> {
+    let metrics = read_series(&folder.metrics())?;
+    let ends: Vec<ReplicaEnd> = match place::read_json(&folder.root().join("training.json")) {
+        Ok(ends) => serde_json::from_value(ends)?,
+        Err(_) => Vec::new(),
+    };
+    run.replicas()
+        .map(|replica| {
+            let name = &replica.entry.name;
+            let frozen = ends
+                .iter()
+                .find(|e| e.name == *name)
+                .and_then(|e| e.frozen_at);
+            let found = analysed.stages.iter().find(|s| s.replica == *name);
+            let stages = match found {
+                // The page has types of its own with the same fields.
+                Some(found) => {
+                    serde_json::from_value::<Stages>(serde_json::to_value(&found.report)?)?
+                }
+                None => Stages::default(),
+            };
+            Ok(ReplicaReport {
+                name: name.clone(),
+                arm: replica.entry.arm.clone(),
+                seed: replica.entry.seed,
+                frozen: frozen
+                    .map(|s| format!("its loss or gradient stopped being finite at step {s}")),
+                training: metrics
+                    .iter()
+                    .filter(|line| line["replica"] == name.as_str())
+                    .filter_map(|line| {
+                        Some(TrainingPoint {
+                            step: line["step"].as_u64()?,
+                            tokens: line["tokens"].as_u64()?,
+                            loss: line["loss"].as_f64()?,
+                        })
+                    })
+                    .collect(),
+                rows: analysed
+                    .rows
+                    .iter()
+                    .filter(|row| row.replica == *name)
+                    .map(|row| Row {
+                        step: row.step,
+                        tokens: row.tokens,
+                        values: row.values.clone(),
+                        vectors: row.vectors.clone(),
+                    })
+                    .collect(),
+                stages,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,177 @@
+//! `ontogeny run` and `ontogeny train`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::Result;
+use ontogeny_store::{CheckpointFolder, RunFolder};
+use ontogeny_training::{Interrupter, Run, TrainingOutcome};
+use serde_json::{Value, json};
+
+use super::{Finish, SCHEMA, analyze, print_json, report, train};
+use crate::arguments::RunArguments;
+use crate::{place, watch};
+
+/// Ctrl-C asks for a stop at the next step; a second one ends the process at once.
+pub fn on_interrupt(interrupter: &Interrupter) -> Result<Arc<AtomicBool>> {
+    let asked = Arc::new(AtomicBool::new(false));
+    let (flag, interrupter) = (asked.clone(), interrupter.clone());
+    ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+        eprintln!("\nstopping; what is finished is kept (Ctrl-C again stops at once)");
+        interrupter.stop(Some("Ctrl-C"));
+    })?;
+    Ok(asked)
+}
+
+/// A run that was built, its folder, and the right to write there.
+struct Opened {
+    run: Run,
+    folder: RunFolder,
+    chosen: ontogeny_model::device::Chosen,
+    _lock: ontogeny_store::RunLock,
+}
+
+fn open(a: &RunArguments) -> Result<Opened> {
+    let loaded = place::configuration(a.config.as_deref(), &a.set)?;
+    let chosen = place::device(&a.device)?;
+    let run = Run::build(&loaded, &place::cache())?;
+    let folder = place::folder(&run, a.out.as_deref(), &chosen)?;
+    let lock = folder.lock()?;
+    place::refresh_configuration(&folder, &run.resolved_toml)?;
+    eprintln!(
+        "{} on {} ({})",
+        folder.root().display(),
+        chosen.entry.name,
+        chosen.entry.description
+    );
+    Ok(Opened {
+        run,
+        folder,
+        chosen,
+        _lock: lock,
+    })
+}
+
+/// Trains, and no more.
+pub fn train_alone(a: &RunArguments, json: bool) -> Result<Finish> {
+    let interrupter = Interrupter::new();
+    on_interrupt(&interrupter)?;
+    let o = open(a)?;
+    let outcome = train::train_in(&o.run, &o.folder, &o.chosen, a.plain || json, &interrupter)?;
+    if let Some(step) = outcome.interrupted_at {
+        return Ok(interrupted(&format!("training stopped at step {step}")));
+    }
+    let seconds = json!({ "train": outcome.seconds });
+    let replicas: Vec<Value> = o
+        .run
+        .replicas()
+        .map(|r| replica_json(r, &outcome, Value::Array(Vec::new())))
+        .collect();
+    if json {
+        print_json(&json!({
+            "schema": SCHEMA,
+            "run": o.folder.root(),
+            "seconds": seconds,
+            "checkpoints": checkpoints(&o.run, &o.folder)?,
+            "replicas": replicas,
+        }));
+    } else {
+        println!(
+            "trained in {}: {}",
+            watch::duration(outcome.seconds),
+            o.folder.root().display()
+        );
+    }
+    Ok(Finish::Complete)
+}
+
+/// Trains, analyses and reports.
+pub fn run(a: &RunArguments, json: bool) -> Result<Finish> {
+    let interrupter = Interrupter::new();
+    let asked = on_interrupt(&interrupter)?;
+    let o = open(a)?;
+    let outcome = train::train_in(&o.run, &o.folder, &o.chosen, a.plain || json, &interrupter)?;
+    if let Some(step) = outcome.interrupted_at {
+        return Ok(interrupted(&format!("training stopped at step {step}")));
+    }
+    let stop = || asked.load(Ordering::Relaxed);
+    let Some(analysed) = analyze::analyze_in(&o.run, &o.folder, &o.chosen, &stop)? else {
+        return Ok(interrupted("analysis stopped"));
+    };
+    let command = std::env::args().collect::<Vec<_>>().join(" ");
+    let (path, report_seconds) =
+        report::report_in(&o.run, &o.folder, &o.chosen.entry, &analysed, &command)?;
+    let replicas: Vec<Value> = o
+        .run
+        .replicas()
+        .map(|r| {
+            let found = analysed.stages.iter().find(|s| s.replica == r.entry.name);
+            let stages = found.map_or(Ok(Value::Array(Vec::new())), |s| {
+                serde_json::to_value(&s.report.stages)
+            });
+            Ok(replica_json(r, &outcome, stages?))
+        })
+        .collect::<Result<_, serde_json::Error>>()?;
+    if json {
+        print_json(&json!({
+            "schema": SCHEMA,
+            "run": o.folder.root(),
+            "report": path,
+            "seconds": {
+                "train": outcome.seconds,
+                "analyze": analysed.seconds,
+                "report": report_seconds,
+            },
+            "checkpoints": checkpoints(&o.run, &o.folder)?,
+            "replicas": replicas,
+        }));
+    } else {
+        analyze::print_stages(&analysed);
+        println!("report: {}", path.display());
+    }
+    Ok(Finish::Complete)
+}
+
+fn interrupted(what: &str) -> Finish {
+    eprintln!("{what}; the same command goes on from there");
+    Finish::Interrupted
+}
+
+fn replica_json(
+    replica: &ontogeny_training::Replica,
+    outcome: &TrainingOutcome,
+    stages: Value,
+) -> Value {
+    let end = outcome
+        .replicas
+        .iter()
+        .find(|e| e.name == replica.entry.name);
+    json!({
+        "name": replica.entry.name,
+        "arm": replica.entry.arm,
+        "seed": replica.entry.seed,
+        "final_step": end.map(|e| e.final_step),
+        "frozen_at": end.and_then(|e| e.frozen_at),
+        "stages": stages,
+    })
+}
+
+/// Every checkpoint: step, path, and the replicas in the order of the file's leading axis.
+fn checkpoints(run: &Run, folder: &RunFolder) -> Result<Vec<Value>> {
+    let mut all = Vec::new();
+    for group in &run.groups {
+        let root = group.place(folder.checkpoints());
+        for entry in CheckpointFolder::open(root)?.list()? {
+            all.push(json!({
+                "step": entry.step,
+                "path": entry.path,
+                "replicas": entry.replicas,
+                "hash": entry.hash,
+            }));
+        }
+    }
+    Ok(all)
+}

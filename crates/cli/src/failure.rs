@@ -1,0 +1,173 @@
+//! Failures as a person reads them, and as a script does.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use ontogeny_analysis::AnalysisError;
+use ontogeny_data::DataError;
+use ontogeny_model::ModelError;
+use ontogeny_store::StoreError;
+use ontogeny_training::TrainingError;
+use ontogeny_training::config::ConfigError;
+use serde::Serialize;
+
+/// Exit code of a command that failed.
+const FAILED: u8 = 1;
+/// Exit code of a command line that could not be understood.
+const USAGE: u8 = 2;
+
+/// Where a failure lies, as far as it is known.
+#[derive(Debug, Default, Serialize)]
+struct Failure {
+    message: String,
+    file: Option<String>,
+    line: Option<u64>,
+    column: Option<u64>,
+    key: Option<String>,
+}
+
+/// Prints an error to standard error; with `json` its last line is `{"error": …}`.
+pub fn report(error: &anyhow::Error, json: bool) -> ExitCode {
+    eprintln!("error: {error:#}");
+    if json {
+        print_json(&locate(error));
+    }
+    ExitCode::from(FAILED)
+}
+
+/// What clap makes of a command line it cannot take; help and version are not failures.
+pub fn usage(error: &clap::Error) -> ExitCode {
+    let wanted = !error.use_stderr();
+    // Nothing can be done if the terminal is gone.
+    let _ = error.print();
+    if wanted {
+        return ExitCode::SUCCESS;
+    }
+    if std::env::args().any(|a| a == "--json") {
+        let message = error
+            .to_string()
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .to_owned();
+        print_json(&Failure {
+            message,
+            ..Failure::default()
+        });
+    }
+    ExitCode::from(USAGE)
+}
+
+fn print_json(failure: &Failure) {
+    eprintln!("{}", serde_json::json!({ "error": failure }));
+}
+
+fn locate(error: &anyhow::Error) -> Failure {
+    let message = format!("{error:#}");
+    for cause in error.chain() {
+        if let Some(found) = known(cause) {
+            return Failure {
+                message: found.0.unwrap_or(message),
+                ..found.1
+            };
+        }
+    }
+    Failure {
+        message,
+        ..Failure::default()
+    }
+}
+
+/// What one of our own errors knows of its place; its own sentence where the chain's would repeat
+/// the place.
+fn known(cause: &(dyn std::error::Error + 'static)) -> Option<(Option<String>, Failure)> {
+    if let Some(e) = cause.downcast_ref::<ConfigError>() {
+        return Some((Some(e.message.clone()), config(e)));
+    }
+    if let Some(e) = cause.downcast_ref::<DataError>() {
+        return Some((None, data(e)));
+    }
+    if let Some(e) = cause.downcast_ref::<StoreError>() {
+        return Some((None, store(e)));
+    }
+    if let Some(e) = cause.downcast_ref::<ModelError>() {
+        return Some((None, model(e)));
+    }
+    match cause.downcast_ref::<TrainingError>() {
+        Some(TrainingError::Config(e)) => return Some((Some(e.message.clone()), config(e))),
+        Some(TrainingError::Data(e)) => return Some((None, data(e))),
+        Some(TrainingError::Store(e)) => return Some((None, store(e))),
+        Some(TrainingError::Model(e)) => return Some((None, model(e))),
+        Some(TrainingError::Start { path, .. }) => {
+            let key = Some("training.start_from".to_owned());
+            return Some((
+                None,
+                Failure {
+                    key,
+                    ..in_file(path)
+                },
+            ));
+        }
+        Some(TrainingError::Folder { path, .. } | TrainingError::State { path, .. }) => {
+            return Some((None, in_file(path)));
+        }
+        _ => {}
+    }
+    match cause.downcast_ref::<AnalysisError>() {
+        Some(AnalysisError::Store(e)) => Some((None, store(e))),
+        Some(AnalysisError::Model(e)) => Some((None, model(e))),
+        Some(
+            AnalysisError::Result { path, .. }
+            | AnalysisError::NoCheckpoints(path)
+            | AnalysisError::UnknownReplica { path, .. },
+        ) => Some((None, in_file(path))),
+        _ => None,
+    }
+}
+
+fn in_file(path: &Path) -> Failure {
+    Failure {
+        file: Some(path.display().to_string()),
+        ..Failure::default()
+    }
+}
+
+fn config(e: &ConfigError) -> Failure {
+    Failure {
+        message: String::new(),
+        file: e.file.clone(),
+        line: e.line.map(|n| n as u64),
+        column: e.column.map(|n| n as u64),
+        key: e.key.clone(),
+    }
+}
+
+fn data(e: &DataError) -> Failure {
+    Failure {
+        file: e.file().map(|f| f.display().to_string()),
+        line: e.line(),
+        key: e.key().map(str::to_owned),
+        ..Failure::default()
+    }
+}
+
+fn store(e: &StoreError) -> Failure {
+    let (line, column) = e.position().unzip();
+    Failure {
+        file: e.path().map(|p| p.display().to_string()),
+        line: line.map(|n| n as u64),
+        column: column.map(|n| n as u64),
+        ..Failure::default()
+    }
+}
+
+fn model(e: &ModelError) -> Failure {
+    match e {
+        ModelError::Config { field, .. } => Failure {
+            key: Some(format!("model.{field}")),
+            ..Failure::default()
+        },
+        ModelError::Checkpoint { path, .. } => in_file(path),
+        _ => Failure::default(),
+    }
+}

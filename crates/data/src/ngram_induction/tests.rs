@@ -1,0 +1,360 @@
+//! The oracles against enumeration of everything that can happen: 4 tokens, length 5.
+
+use ontogeny_store::Stream;
+
+use super::*;
+
+const LEN: usize = 5;
+const D: usize = 4;
+
+/// The program written down a second time, as the probability of a sequence given the latents.
+struct Enumeration {
+    program: Program,
+    /// Probability of each sequence, by its number in base `D`, first token most significant.
+    joint: Vec<f64>,
+}
+
+fn spec(change: impl FnOnce(&mut NgramInductionSpec)) -> NgramInductionSpec {
+    let mut spec = NgramInductionSpec {
+        seed: 3,
+        d_vocab: D,
+        bigram_concentration: 0.6,
+        trigram_concentration: 0.5,
+        n_triggers: 2,
+        recurrence: 0.2,
+        ..NgramInductionSpec::default()
+    };
+    change(&mut spec);
+    spec
+}
+
+/// A few programs that differ in what is hidden.
+fn specs() -> Vec<NgramInductionSpec> {
+    vec![
+        spec(|_| ()),
+        spec(|s| s.reliability = 0.7),
+        spec(|s| s.active = Some(1)),
+        spec(|s| {
+            s.active = Some(1);
+            s.reliability = 0.6;
+            s.zipf = 0.8;
+        }),
+        spec(|s| {
+            s.n_triggers = 3;
+            s.active = Some(2);
+            s.recurrence = 0.4;
+        }),
+        spec(|s| {
+            s.n_triggers = 1;
+            s.trigger_tokens = vec![2];
+            s.recurrence = 0.0;
+        }),
+        spec(|s| s.active = Some(0)),
+        spec(|s| s.n_triggers = 0),
+    ]
+}
+
+fn digits(number: usize, len: usize) -> Vec<u32> {
+    let mut rest = number;
+    let mut tokens = vec![0; len];
+    for token in tokens.iter_mut().rev() {
+        *token = (rest % D) as u32;
+        rest /= D;
+    }
+    tokens
+}
+
+impl Enumeration {
+    fn new(spec: &NgramInductionSpec) -> Self {
+        let program = Program::build(spec).unwrap();
+        let k = program.triggers.len();
+        let mut joint = vec![0.0; D.pow(LEN as u32)];
+        let sets: Vec<u32> = (0..1 << k)
+            .filter(|set: &u32| set.count_ones() as usize == spec.n_active())
+            .collect();
+        let n_successors = program.successors.len();
+        let assignments = n_successors.pow(k as u32);
+        for &set in &sets {
+            for assignment in 0..assignments {
+                let successor = |place: usize| {
+                    program.successors[assignment / n_successors.pow(place as u32) % n_successors]
+                };
+                let prior = 1.0 / (sets.len() * assignments) as f64;
+                for (number, p) in joint.iter_mut().enumerate() {
+                    let tokens = digits(number, LEN);
+                    *p += prior * likelihood(&program, spec, set, &successor, &tokens);
+                }
+            }
+        }
+        Self { program, joint }
+    }
+
+    /// Probability that a sequence begins like this.
+    fn of_prefix(&self, prefix: &[u32]) -> f64 {
+        let number = prefix.iter().fold(0, |n, &t| n * D + t as usize);
+        let rest = D.pow((LEN - prefix.len()) as u32);
+        self.joint[number * rest..(number + 1) * rest].iter().sum()
+    }
+}
+
+fn likelihood(
+    program: &Program,
+    spec: &NgramInductionSpec,
+    set: u32,
+    successor: &dyn Fn(usize) -> u32,
+    tokens: &[u32],
+) -> f64 {
+    let mut p = program.start[tokens[0] as usize];
+    for t in 1..tokens.len() {
+        let (last, next) = (tokens[t - 1], tokens[t]);
+        let before = (t > 1).then(|| tokens[t - 2]);
+        let mut tables = [0.0; D];
+        program.tables.next_into(before, last, &mut tables);
+        let tables = tables[next as usize];
+        let place = |token| {
+            program
+                .triggers
+                .iter()
+                .position(|&trigger| trigger == token)
+        };
+        let is_active = |place: usize| set >> place & 1 == 1;
+        p *= match place(last) {
+            Some(k) if is_active(k) => {
+                let hit = if successor(k) == next { 1.0 } else { 0.0 };
+                spec.reliability * hit + (1.0 - spec.reliability) * tables
+            }
+            Some(_) => tables,
+            None if spec.n_active() == 0 => tables,
+            None => {
+                let hit = match place(next) {
+                    Some(k) if is_active(k) => 1.0 / spec.n_active() as f64,
+                    _ => 0.0,
+                };
+                spec.recurrence * hit + (1.0 - spec.recurrence) * tables
+            }
+        };
+    }
+    p
+}
+
+/// With a smaller sample than in earnest, which a build without optimization takes long for.
+fn source(spec: &NgramInductionSpec, n_ctx: usize) -> NgramInduction {
+    let mut source = NgramInduction::build(spec, n_ctx).unwrap();
+    let oracles = Oracles::sample(&source.program, source.seed, n_ctx, 1 << 17);
+    source.oracles = OnceLock::from(oracles);
+    source
+}
+
+fn predictions(source: &NgramInduction, oracle: Oracle, sequence: &[u32]) -> Vec<Vec<f64>> {
+    let mut rows = Vec::new();
+    source.predict_each(oracle, sequence, |p| rows.push(p.to_vec()));
+    rows
+}
+
+#[test]
+fn the_filter_is_exact() {
+    for spec in specs() {
+        let exact = Enumeration::new(&spec);
+        assert!((exact.joint.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+        let source = source(&spec, LEN - 1);
+        let mut compared = 0;
+        for number in 0..exact.joint.len() {
+            let tokens = digits(number, LEN);
+            let rows = predictions(&source, Oracle::InContext, &tokens);
+            for (position, row) in rows.iter().enumerate() {
+                let prefix = &tokens[..=position];
+                assert!(
+                    (row.iter().sum::<f64>() - 1.0).abs() < 1e-9,
+                    "{spec:?} {prefix:?}"
+                );
+                let of_prefix = exact.of_prefix(prefix);
+                if of_prefix < 1e-14 {
+                    continue;
+                }
+                for (next, &p) in row.iter().enumerate() {
+                    let longer = [prefix, &[next as u32]].concat();
+                    let expected = exact.of_prefix(&longer) / of_prefix;
+                    assert!(
+                        (p - expected).abs() < 1e-6,
+                        "{spec:?} {longer:?} {p} {expected}"
+                    );
+                    compared += 1;
+                }
+            }
+        }
+        assert!(compared > 1000, "{compared}");
+    }
+}
+
+/// The best predictors from short contexts, averaged over positions, by definition.
+fn short_contexts(exact: &Enumeration) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
+    let (mut none, mut one, mut two) = (vec![0.0; D], vec![0.0; D * D], vec![0.0; 5 * D * D]);
+    for (number, &p) in exact.joint.iter().enumerate() {
+        let tokens = digits(number, LEN);
+        for t in 1..LEN {
+            let (last, next) = (tokens[t - 1] as usize, tokens[t] as usize);
+            let before = if t > 1 { tokens[t - 2] as usize } else { D };
+            none[next] += p;
+            one[last * D + next] += p;
+            two[(before * D + last) * D + next] += p;
+        }
+    }
+    for table in [&mut none, &mut one, &mut two] {
+        for row in table.chunks_exact_mut(D) {
+            let total: f64 = row.iter().sum();
+            row.iter_mut().for_each(|p| *p /= total);
+        }
+    }
+    (none, one, two)
+}
+
+#[test]
+fn short_context_oracles_are_those_of_the_definition() {
+    for spec in specs() {
+        let exact = Enumeration::new(&spec);
+        let (none, one, two) = short_contexts(&exact);
+        let source = source(&spec, LEN - 1);
+        // From n = 2¹⁷ positions. An error comes of frequencies of latents, each with a standard
+        // error of at most ½/√m over the m visits of a context, and of shrinkage worth 100
+        // positions: 5 standard errors are 2.5/√m. Positions of one sequence share latents (at
+        // most 4 of them: a factor of 2), hence 5/√m.
+        let close = |found: &[f64], expected: &[f64], p: f64, what: &str| {
+            let visits = p * f64::from(1 << 17);
+            let tolerance = 5.0 / visits.sqrt() + 100.0 / (visits + 100.0);
+            for (f, e) in found.iter().zip(expected) {
+                assert!(
+                    (f - e).abs() < tolerance,
+                    "{spec:?} {what}: {f} {e} ± {tolerance}"
+                );
+            }
+        };
+        let mut seen = 0.0;
+        for (number, &p) in exact.joint.iter().enumerate() {
+            let tokens = digits(number, LEN);
+            if p < 1e-4 {
+                continue;
+            }
+            seen += p;
+            let unigram = predictions(&source, Oracle::Unigram, &tokens);
+            let bigram = predictions(&source, Oracle::Bigram, &tokens);
+            let trigram = predictions(&source, Oracle::Trigram, &tokens);
+            for t in 0..LEN - 1 {
+                let last = tokens[t] as usize;
+                let before = if t > 0 { tokens[t - 1] as usize } else { D };
+                close(&unigram[t], &none, 1.0, "unigram");
+                close(&bigram[t], &one[last * D..][..D], 1.0, "bigram");
+                close(
+                    &trigram[t],
+                    &two[(before * D + last) * D..][..D],
+                    p,
+                    "trigram",
+                );
+            }
+        }
+        assert!(seen > 0.9, "{seen}");
+    }
+}
+
+#[test]
+fn sequences_have_the_programs_probabilities() {
+    for (index, spec) in specs().into_iter().enumerate() {
+        let exact = Enumeration::new(&spec);
+        let n = 40_000;
+        let mut counts = vec![0.0; exact.joint.len()];
+        let stream = Stream::new(11, "chi square", &[index as u64]);
+        for row in 0..n {
+            let mut tokens = Vec::new();
+            exact
+                .program
+                .draw_into(&mut stream.at(row), LEN, &mut tokens, |_, _| ());
+            counts[tokens.iter().fold(0, |n, &t| n * D + t as usize)] += 1.0;
+        }
+        // Pearson's statistic over the sequences expected at least 5 times, the others together.
+        let (mut chi, mut cells) = (0.0, 0u32);
+        let mut rest = (0.0, 0.0);
+        for (&count, &p) in counts.iter().zip(&exact.joint) {
+            let expected = p * n as f64;
+            assert!(p > 0.0 || count == 0.0, "an impossible sequence was drawn");
+            if expected >= 5.0 {
+                chi += (count - expected) * (count - expected) / expected;
+                cells += 1;
+            } else {
+                rest = (rest.0 + count, rest.1 + expected);
+            }
+        }
+        if rest.1 >= 5.0 {
+            chi += (rest.0 - rest.1) * (rest.0 - rest.1) / rest.1;
+            cells += 1;
+        }
+        // Wilson & Hilferty 1931: (χ²/ν)^{1/3} is nearly normal with mean 1 − 2/9ν and variance
+        // 2/9ν. 4.75 standard deviations leave a chance of 10⁻⁶ for each of the eight programs.
+        let nu = f64::from(cells - 1);
+        let z = ((chi / nu).cbrt() - (1.0 - 2.0 / (9.0 * nu))) / (2.0 / (9.0 * nu)).sqrt();
+        assert!(
+            z < 4.75,
+            "{spec:?}: chi square {chi} over {cells} cells, z {z}"
+        );
+    }
+}
+
+#[test]
+fn better_informed_oracles_lose_less() {
+    let source = source(&NgramInductionSpec::default(), 64);
+    let stream = Stream::new(7, "test", &[]);
+    let (mut all, mut repeated) = ([0.0; 5], [0.0; 5]);
+    let (mut n, mut n_repeated) = (0.0, 0.0);
+    for row in 0..60 {
+        let mut tokens = Vec::new();
+        source.draw_into(&mut stream.at(row), &mut tokens);
+        for (o, oracle) in Oracle::ALL.into_iter().enumerate() {
+            for (t, p) in predictions(&source, oracle, &tokens).iter().enumerate() {
+                assert!((p.iter().sum::<f64>() - 1.0).abs() < 1e-6, "{oracle}");
+                let loss = -p[tokens[t + 1] as usize].ln();
+                all[o] += loss;
+                if source.is_trigger(tokens[t]) && tokens[..t].contains(&tokens[t]) {
+                    repeated[o] += loss;
+                    n_repeated += 1.0 / 5.0;
+                }
+            }
+        }
+        n += 64.0;
+    }
+    let all = all.map(|sum| sum / n);
+    let repeated = repeated.map(|sum| sum / n_repeated);
+    // Differences are far above the sampling error of 3840 positions.
+    assert!(
+        all.windows(2).all(|pair| pair[1] < pair[0] - 0.02),
+        "{all:?}"
+    );
+    // After a repeated trigger the filter is certain, and the bag is of help.
+    assert!(repeated[4].abs() < 1e-9, "{repeated:?}");
+    assert!(
+        repeated[3] > 0.5 && repeated[3] < repeated[2] - 0.5,
+        "{repeated:?}"
+    );
+}
+
+#[test]
+fn impossible_sequences_keep_the_oracles_defined() {
+    let source = source(&NgramInductionSpec::default(), 64);
+    let trigger = source.triggers()[0];
+    // A trigger followed by another trigger, then by two different successors.
+    let tokens = [
+        trigger,
+        source.triggers()[1],
+        trigger,
+        60,
+        trigger,
+        61,
+        trigger,
+        60,
+    ];
+    for oracle in Oracle::ALL {
+        let log_probs = source.predict(oracle, &tokens);
+        for row in log_probs.chunks_exact(64) {
+            let total: f32 = row.iter().map(|l| l.exp()).sum();
+            assert!((total - 1.0).abs() < 1e-4, "{oracle} {total}");
+            assert!(row.iter().all(|l| l.is_finite() && *l >= LEAST_LOG_PROB));
+        }
+    }
+}

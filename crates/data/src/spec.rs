@@ -1,0 +1,80 @@
+//! What a configuration says about a source, with a default for everything.
+
+use serde::{Deserialize, Serialize};
+
+use crate::DataError;
+use crate::ngram_induction::NgramInductionSpec;
+use crate::text::TextSpec;
+
+/// Which source, and how it is set.
+///
+/// In a configuration the key `kind` chooses: `ngram_induction` or `text`.
+#[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum SourceSpec {
+    /// A synthetic language of bigrams, skip-trigrams and triggers.
+    NgramInduction(NgramInductionSpec),
+    /// Text from files.
+    Text(TextSpec),
+}
+
+impl Default for SourceSpec {
+    fn default() -> Self {
+        Self::NgramInduction(NgramInductionSpec::default())
+    }
+}
+
+impl SourceSpec {
+    /// Refuses values that make no sense, without touching a file.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Setting`] with the key at fault.
+    pub fn check(&self) -> Result<(), DataError> {
+        match self {
+            Self::NgramInduction(spec) => spec.check(),
+            Self::Text(spec) => spec.check(),
+        }
+    }
+}
+
+/// Refuses a number that is not from `least` to `most`.
+pub(crate) fn in_range(
+    key: &'static str,
+    value: f64,
+    least: f64,
+    most: f64,
+) -> Result<(), DataError> {
+    if (least..=most).contains(&value) {
+        Ok(())
+    } else {
+        Err(DataError::setting(
+            key,
+            format!("is {value}; it goes from {least} to {most}"),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_pass() {
+        assert!(SourceSpec::default().check().is_ok());
+        assert!(SourceSpec::Text(TextSpec::default()).check().is_ok());
+    }
+
+    #[test]
+    fn kind_chooses_and_unknown_keys_are_errors() {
+        let spec: SourceSpec = serde_json::from_str(r#"{"kind": "text", "d_vocab": 500}"#).unwrap();
+        assert!(matches!(spec, SourceSpec::Text(ref text) if text.d_vocab == Some(500)));
+        let back: SourceSpec =
+            serde_json::from_str(&serde_json::to_string(&spec).unwrap()).unwrap();
+        assert_eq!(back, spec);
+        let error =
+            serde_json::from_str::<SourceSpec>(r#"{"kind": "ngram_induction", "zipff": 1}"#)
+                .expect_err("unknown key");
+        assert!(error.to_string().contains("zipff"), "{error}");
+    }
+}

@@ -1,0 +1,202 @@
+//! The source of real text: corpus, tokenizer, cache and counted oracles.
+
+mod cache;
+mod corpus;
+mod counts;
+mod oracles;
+mod prepare;
+mod spec;
+mod table;
+mod tokenizer;
+
+use std::fs;
+use std::path::Path;
+use std::sync::OnceLock;
+
+use ontogeny_store::{Key, KeyBuilder, Stream};
+use rand::Rng;
+
+use crate::draw::below;
+use crate::source::LEAST_LOG_PROB;
+use crate::{DataError, Oracle, Split};
+use cache::TokenFile;
+use corpus::Corpus;
+use oracles::Oracles;
+use prepare::{long_enough, tokenize};
+use tokenizer::Tokenizer;
+
+pub use cache::Part;
+pub use oracles::BagFit;
+pub use spec::TextSpec;
+
+/// Most tokens that a vocabulary may have: three fit into 64 bits.
+pub(crate) const MAX_D_VOCAB: usize = 1 << 21;
+
+/// Part of all keys: to be raised when tokens, sequences or predictions change.
+const METHOD: &str = "text/1";
+
+/// Text from files. See [`TextSpec`].
+///
+/// The documents of each part form one stream of tokens, each document followed by the token that
+/// ends a text; a sequence is a window of it that begins anywhere.
+#[derive(Debug)]
+pub struct Text {
+    tokens: TokenFile,
+    tokenizer: Tokenizer,
+    n_ctx: usize,
+    key: Key,
+    /// Made when an oracle is first asked for: training needs none.
+    oracles: OnceLock<Oracles>,
+}
+
+impl Text {
+    pub(crate) fn build(
+        spec: &TextSpec,
+        n_ctx: usize,
+        base: &Path,
+        cache: &Path,
+    ) -> Result<Self, DataError> {
+        let loaded = spec
+            .tokenizer
+            .as_ref()
+            .map(|path| read_tokenizer(spec, &base.join(path)))
+            .transpose()?;
+        let corpus = Corpus::open(spec, base)?;
+        let content = KeyBuilder::new(METHOD)
+            .key("corpus", &corpus.key()?)
+            .number("held_out", spec.held_out.to_bits())
+            .text("end_of_text", &spec.end_of_text);
+        let content = match &loaded {
+            Some((_, json)) => content.bytes("tokenizer", json),
+            None => content.json("d_vocab", &spec.d_vocab),
+        };
+        let content = content.finish();
+        let path = cache::path(cache, &content);
+        let (tokens, tokenizer) = match TokenFile::open(&path, &content)? {
+            Some(tokens) => {
+                let tokenizer = match loaded {
+                    Some((tokenizer, _)) => tokenizer,
+                    None => {
+                        // Without the wish for a size: it was met when the file was written.
+                        let spec = TextSpec {
+                            d_vocab: None,
+                            ..spec.clone()
+                        };
+                        Tokenizer::load(&spec, tokens.header.tokenizer.as_bytes(), &path)?
+                    }
+                };
+                (tokens, tokenizer)
+            }
+            None => {
+                let loaded = loaded.map(|(tokenizer, _)| tokenizer);
+                tokenize(spec, n_ctx, &corpus, loaded, content, &path)?
+            }
+        };
+        long_enough(&tokens.header, n_ctx)?;
+        let key = KeyBuilder::new(METHOD)
+            .key("content", &content)
+            .number("n_ctx", n_ctx as u64)
+            .finish();
+        Ok(Self {
+            tokens,
+            tokenizer,
+            n_ctx,
+            key,
+            oracles: OnceLock::new(),
+        })
+    }
+
+    /// Sizes of a part of the corpus.
+    pub fn part(&self, split: Split) -> Part {
+        match split {
+            Split::Train => self.tokens.header.train,
+            Split::HeldOut => self.tokens.header.held_out,
+        }
+    }
+
+    /// The tokenizer, as the text of a `tokenizer.json`.
+    pub fn tokenizer_json(&self) -> &str {
+        &self.tokens.header.tokenizer
+    }
+
+    /// The token that ends each document.
+    pub fn end_of_text(&self) -> u32 {
+        self.tokenizer.end_of_text
+    }
+
+    /// How the bag-of-context oracle weighs what has occurred, as fitted.
+    pub fn bag_fit(&self) -> BagFit {
+        self.oracles().bag
+    }
+
+    pub(crate) fn key(&self) -> Key {
+        self.key
+    }
+
+    pub(crate) fn d_vocab(&self) -> usize {
+        self.tokenizer.d_vocab
+    }
+
+    pub(crate) fn n_ctx(&self) -> usize {
+        self.n_ctx
+    }
+
+    pub(crate) fn encode(&self, text: &str) -> Result<Vec<u32>, DataError> {
+        self.tokenizer.encode(text)
+    }
+
+    pub(crate) fn decode(&self, tokens: &[u32]) -> Vec<String> {
+        self.tokenizer.decode(tokens)
+    }
+
+    /// Appends a window of `n_ctx + 1` tokens.
+    pub(crate) fn draw_into(&self, split: Split, rng: &mut impl Rng, tokens: &mut Vec<u32>) {
+        let len = self.n_ctx + 1;
+        let start = below(rng, self.tokens.len(split) - len as u64 + 1);
+        tokens.extend(self.tokens.tokens(split, start, len));
+    }
+
+    pub(crate) fn token_frequencies(&self) -> Vec<f64> {
+        let total = self.tokens.len(Split::Train) as f64;
+        let counts = &self.oracles().counts.tokens;
+        counts.iter().map(|&count| count as f64 / total).collect()
+    }
+
+    pub(crate) fn is_trigger(&self, token: u32) -> bool {
+        self.oracles().triggers[token as usize]
+    }
+
+    fn oracles(&self) -> &Oracles {
+        self.oracles.get_or_init(|| {
+            let text: Vec<u32> = self.tokens.all(Split::Train).collect();
+            let stream = Stream::new(0, "text bag", &[]);
+            Oracles::new(&text, self.d_vocab(), self.n_ctx, |index| {
+                let mut window = Vec::with_capacity(self.n_ctx + 1);
+                self.draw_into(Split::HeldOut, &mut stream.at(index), &mut window);
+                window
+            })
+        })
+    }
+
+    /// Log-probabilities, `[sequence.len() − 1, d_vocab]`; this source has no in-context oracle.
+    pub(crate) fn predict(&self, oracle: Oracle, sequence: &[u32]) -> Vec<f32> {
+        let rows = sequence.len().saturating_sub(1);
+        let mut out = vec![0.0; rows * self.d_vocab()];
+        self.oracles().predict_into(oracle, sequence, &mut out);
+        for p in &mut out {
+            *p = p.ln().max(LEAST_LOG_PROB);
+        }
+        out
+    }
+}
+
+fn read_tokenizer(spec: &TextSpec, path: &Path) -> Result<(Tokenizer, Vec<u8>), DataError> {
+    if !path.exists() {
+        return Err(DataError::Missing {
+            key: "tokenizer",
+            path: path.to_owned(),
+        });
+    }
+    let json = fs::read(path).map_err(DataError::io("read", path))?;
+    Ok((Tokenizer::load(spec, &json, path)?, json))
+}

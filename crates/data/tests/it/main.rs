@@ -1,0 +1,69 @@
+//! Sources as the other crates see them.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests fail as tests do; the lints know only functions marked as tests"
+)]
+
+mod corpora;
+mod errors;
+mod sequences;
+mod state_of_the_union;
+
+use std::path::Path;
+
+use ontogeny_data::{DataError, Source, SourceSpec, Text, TextSpec};
+
+/// About 24 000 bytes of invented text in `n` documents.
+fn documents(n: usize) -> Vec<String> {
+    let nouns = [
+        "river", "Miller", "harvest", "lantern", "café", "winter", "letter",
+    ];
+    let verbs = ["follows", "remembers", "carries", "loses", "mends"];
+    let sentence = |i: usize| {
+        format!(
+            "The {} {} the {}, and nobody {} it. ",
+            nouns[i % 7],
+            verbs[i * 3 % 5],
+            nouns[(i * i + 2) % 7],
+            verbs[(i / 7) % 5]
+        )
+    };
+    let sentences = 480 / n;
+    (0..n)
+        .map(|d| {
+            (0..sentences)
+                .map(|s| sentence(d * sentences + s))
+                .collect()
+        })
+        .collect()
+}
+
+/// Writes the documents as `0000.txt`, `0001.txt`, ….
+fn write_texts(folder: &Path, documents: &[String]) {
+    for (number, document) in documents.iter().enumerate() {
+        std::fs::write(folder.join(format!("{number:04}.txt")), document).unwrap();
+    }
+}
+
+fn text_spec(corpus: &str) -> TextSpec {
+    TextSpec {
+        corpus: corpus.to_owned(),
+        d_vocab: Some(300),
+        ..TextSpec::default()
+    }
+}
+
+/// Builds a text source in a folder, with its cache beside it.
+fn build(spec: &TextSpec, folder: &Path) -> Result<Source, DataError> {
+    let spec = SourceSpec::Text(spec.clone());
+    Source::build(&spec, 32, folder, &folder.join(".cache"))
+}
+
+fn text(source: &Source) -> &Text {
+    match source {
+        Source::Text(text) => text,
+        Source::NgramInduction(_) => panic!("not a text source"),
+    }
+}

@@ -1,0 +1,129 @@
+//! Sequences are a pure function of (seed, stream, index).
+
+use std::path::Path;
+
+use ontogeny_data::{NgramInductionSpec, Oracle, Source, SourceSpec, Split};
+use ontogeny_store::Stream;
+
+fn source(spec: NgramInductionSpec, n_ctx: usize) -> Source {
+    let here = Path::new(".");
+    Source::build(&SourceSpec::NgramInduction(spec), n_ctx, here, here).unwrap()
+}
+
+#[test]
+fn a_batch_depends_on_its_arguments_only() {
+    let source = source(NgramInductionSpec::default(), 64);
+    let stream = Stream::new(1, "batches", &[0]);
+    let batch = source.sequences(Split::Train, &stream, 17, 8);
+    assert_eq!((batch.rows, batch.len, batch.tokens.len()), (8, 65, 8 * 65));
+    source.sequences(Split::Train, &stream, 3, 5);
+    assert_eq!(source.sequences(Split::Train, &stream, 17, 8), batch);
+    let smaller = source.sequences(Split::Train, &stream, 17, 3);
+    assert_eq!(smaller.tokens, batch.tokens[..3 * 65]);
+    for other in [
+        source.sequences(Split::HeldOut, &stream, 17, 8),
+        source.sequences(Split::Train, &stream, 18, 8),
+        source.sequences(Split::Train, &Stream::new(2, "batches", &[0]), 17, 8),
+    ] {
+        assert_ne!(other, batch);
+    }
+}
+
+/// Changing a draw changes every result built on it: the version in the source's key must then be
+/// raised with these values.
+#[test]
+fn the_first_tokens_are_pinned() {
+    let source = source(NgramInductionSpec::default(), 15);
+    let batch = source.sequences(Split::Train, &Stream::new(1, "golden", &[]), 0, 2);
+    assert_eq!(batch.row(0), GOLDEN[0]);
+    assert_eq!(batch.row(1), GOLDEN[1]);
+}
+
+const GOLDEN: [[u32; 16]; 2] = [
+    [10, 47, 17, 17, 4, 57, 44, 14, 57, 20, 41, 38, 0, 6, 50, 5],
+    [
+        55, 16, 23, 20, 44, 2, 60, 58, 51, 55, 32, 23, 20, 41, 56, 31,
+    ],
+];
+
+/// Analysis draws and predicts from several threads.
+#[test]
+fn threads_share_a_source() {
+    let source = source(NgramInductionSpec::default(), 32);
+    let stream = Stream::new(1, "threads", &[]);
+    let alone: Vec<_> = (0..4)
+        .map(|index| source.sequences(Split::Train, &stream, index, 2))
+        .collect();
+    let together: Vec<_> = std::thread::scope(|scope| {
+        let draw = |index| {
+            let (source, stream) = (&source, &stream);
+            scope.spawn(move || source.sequences(Split::Train, stream, index, 2))
+        };
+        let handles: Vec<_> = (0..4).map(draw).collect();
+        handles.into_iter().map(|h| h.join().unwrap()).collect()
+    });
+    assert_eq!(together, alone);
+}
+
+#[test]
+fn the_key_names_the_content() {
+    let key = |spec, n_ctx| source(spec, n_ctx).key();
+    let spec = NgramInductionSpec::default();
+    assert_eq!(key(spec.clone(), 8), key(spec.clone(), 8));
+    assert_ne!(key(spec.clone(), 8), key(spec.clone(), 9));
+    let other = NgramInductionSpec {
+        seed: 1,
+        ..spec.clone()
+    };
+    assert_ne!(key(other, 8), key(spec, 8));
+}
+
+#[test]
+fn recurrences_point_at_the_successor() {
+    let source = source(NgramInductionSpec::default(), 64);
+    let batch = source.sequences(Split::HeldOut, &Stream::new(1, "test", &[]), 0, 16);
+    let mut repeats = 0;
+    for sequence in batch.iter() {
+        let found = source.recurrences(sequence);
+        for at in &found.repeated {
+            assert_eq!(sequence[at.position], sequence[at.earlier]);
+            assert!(at.earlier < at.position && at.position < 64);
+            // All triggers are active and reliable by default.
+            assert_eq!(sequence[at.position + 1], sequence[at.earlier + 1]);
+            repeats += 1;
+        }
+    }
+    assert!(repeats > 100, "{repeats}");
+}
+
+#[test]
+fn a_description_holds_the_figures() {
+    let spec = NgramInductionSpec {
+        zipf: 1.0,
+        ..NgramInductionSpec::default()
+    };
+    let source = source(spec, 64);
+    let description = source.describe(&Stream::new(1, "test", &[]), 40);
+    assert_eq!(description.sequences, 40);
+    let names: Vec<_> = description.oracles.iter().map(|o| o.oracle).collect();
+    assert_eq!(names, Oracle::ALL);
+    for oracle in &description.oracles {
+        assert!(oracle.loss > 0.0 && oracle.loss < description.uniform_loss);
+        // An oracle's own expectation of its loss is right, within 6 standard errors.
+        let error = oracle
+            .loss_standard_error
+            .hypot(oracle.entropy_standard_error);
+        assert!(
+            (oracle.loss - oracle.entropy).abs() < 6.0 * error + 0.02,
+            "{oracle:?}"
+        );
+    }
+    let flat = self::source(NgramInductionSpec::default(), 64);
+    let flat = ontogeny_data::zipf_fit(&flat.token_frequencies());
+    assert!(description.zipf.exponent > flat.exponent + 0.2);
+    let total: f64 = source.token_frequencies().iter().sum();
+    assert!((total - 1.0).abs() < 1e-9);
+    let per_trigger: f64 = description.triggers.iter().map(|t| t.mean_count).sum();
+    let per_sequence = description.first_per_sequence + description.repeated_per_sequence;
+    assert!((per_trigger - per_sequence).abs() < 1e-9);
+}

@@ -1,0 +1,160 @@
+//! The forward pass.
+
+use super::{BLOCK, Heads, Rows, Sizes, clear, fresh, transpose_padded};
+use crate::loops::product::{Left, Right, product};
+use crate::simd::{Kernel, LANES, Lanes, Simd, blocks, exp};
+use std::mem::MaybeUninit;
+
+/// `output = softmax(q kᵀ / √d_head, causal) v`.
+pub(crate) struct AttentionForward<'a> {
+    /// None of them zero.
+    pub(crate) sizes: Sizes,
+    pub(crate) q: Heads<'a>,
+    pub(crate) k: Heads<'a>,
+    pub(crate) v: Heads<'a>,
+    /// Dense `[batch, position, head, d_head]`; set.
+    pub(crate) output: &'a mut [MaybeUninit<f32>],
+    /// Dense `[batch, head, position]`: log of the sum of each row's exponentials; set.
+    pub(crate) log_sums: &'a mut [MaybeUninit<f32>],
+    /// [`Sizes::forward_scratch`] floats, finite.
+    pub(crate) scratch: &'a mut [f32],
+}
+
+impl Kernel for AttentionForward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let sizes = self.sizes;
+        self.q.check(sizes);
+        self.k.check(sizes);
+        self.v.check(sizes);
+        assert!(self.output.len() == sizes.elements() && self.log_sums.len() == sizes.rows());
+        assert!(self.scratch.len() == sizes.forward_scratch());
+        let output = self.output.as_mut_ptr().cast::<f32>();
+        let log_sums = self.log_sums.as_mut_ptr().cast::<f32>();
+        for batch in 0..sizes.batch {
+            for head in 0..sizes.heads {
+                // SAFETY: all operands have been checked against the sizes, and the indices are below.
+                unsafe {
+                    forward_head(
+                        simd,
+                        sizes,
+                        self.q.head(batch, head),
+                        self.k.head(batch, head),
+                        self.v.head(batch, head),
+                        output.add(sizes.start(batch, head)),
+                        log_sums.add((batch * sizes.heads + head) * sizes.positions),
+                        self.scratch.as_mut_ptr(),
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// # Safety
+/// The rows must hold `positions × d_head` elements, `output` must take as many in rows `sizes.row()`
+/// apart, `log_sums` one for each position, and `scratch` the floats of `forward_scratch`.
+#[inline(always)]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one head's operands, each used once"
+)]
+unsafe fn forward_head<S: Simd>(
+    simd: S,
+    sizes: Sizes,
+    q: Rows,
+    k: Rows,
+    v: Rows,
+    output: *mut f32,
+    log_sums: *mut f32,
+    scratch: *mut f32,
+) {
+    let Sizes {
+        positions, d_head, ..
+    } = sizes;
+    let padded = sizes.padded();
+    // SAFETY: a block's rows lie below `positions`; a row of scratch holds `padded` floats, at least as
+    // many as any whole vector of keys reaches.
+    unsafe {
+        let k_transposed = scratch;
+        let scores = scratch.add(d_head * padded);
+        transpose_padded(k, sizes, k_transposed);
+        for first in (0..positions).step_by(BLOCK) {
+            let rows = BLOCK.min(positions - first);
+            let keys = first + rows;
+            let shape = [rows, keys.next_multiple_of(LANES), d_head];
+            let right = Right {
+                start: k_transposed,
+                row: padded,
+            };
+            product(simd, shape, q.left(first), right, fresh(scores, padded));
+
+            let mut factors = [0.0; BLOCK];
+            for (i, factor) in factors.iter_mut().enumerate().take(rows) {
+                let (sum, log_sum) = softmax_row(
+                    simd,
+                    scores.add(i * padded),
+                    first + i + 1,
+                    keys,
+                    sizes.scale(),
+                );
+                *factor = 1.0 / sum;
+                *log_sums.add(first + i) = log_sum;
+            }
+
+            let block = output.add(first * sizes.row());
+            let left = Left {
+                start: scores,
+                row: padded,
+                step: 1,
+            };
+            let shape = [rows, d_head, keys];
+            product(simd, shape, left, v.right(0), fresh(block, sizes.row()));
+            for (i, &factor) in factors.iter().enumerate().take(rows) {
+                let row = block.add(i * sizes.row());
+                let factor = simd.splat(factor);
+                blocks!(j, count in d_head => {
+                    let value = simd.load_head(row.add(j), count, 0.0);
+                    value.mul(factor).store_head(row.add(j), count);
+                });
+            }
+        }
+    }
+}
+
+/// Replaces the first `valid` raw scores by `exp(scale·(score − largest))` and the rest, up to `keys`
+/// rounded up to whole vectors, by 0. Returns the sum, and the log of the sum of `exp(scale·score)`.
+///
+/// # Safety
+/// `row` must hold `keys` floats rounded up to whole vectors, and `valid ≤ keys`.
+#[inline(always)]
+unsafe fn softmax_row<S: Simd>(
+    simd: S,
+    row: *mut f32,
+    valid: usize,
+    keys: usize,
+    scale: f32,
+) -> (f32, f32) {
+    // SAFETY: whole vectors of `valid` and of `keys` lie within the row.
+    unsafe {
+        let mut largest = simd.splat(f32::NEG_INFINITY);
+        blocks!(j, count in valid => {
+            largest = largest.max(simd.load_head(row.add(j), count, f32::NEG_INFINITY));
+        });
+        // A NaN among the scores may be missed here, but not in the sum.
+        let shift = largest.maximum() * scale;
+        let (factor, minus_shift) = (simd.splat(scale), simd.splat(-shift));
+        let mut sums = simd.splat(0.0);
+        blocks!(j, count in valid => {
+            let x = simd.load_head(row.add(j), count, f32::NEG_INFINITY);
+            let e = exp(simd, x.mul_add(factor, minus_shift));
+            e.store(row.add(j));
+            sums = sums.add(e);
+        });
+        clear(simd, row, valid, keys);
+        let sum = sums.sum();
+        (sum, shift + sum.ln())
+    }
+}

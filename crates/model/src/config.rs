@@ -1,0 +1,330 @@
+//! What a transformer is: its shape, its choices, and the list of its parameters.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ModelError;
+
+/// Non-linearity of the MLP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum Activation {
+    /// max(0, x).
+    Relu,
+    /// x·Φ(x), with the exact error function.
+    #[default]
+    Gelu,
+}
+
+/// Where layer norms stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum Norm {
+    /// Before each attention and MLP, and once before the unembedding.
+    #[default]
+    Pre,
+    /// Nowhere.
+    None,
+}
+
+/// How a position enters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum Positions {
+    /// A learned vector added to the residual stream at the start.
+    #[default]
+    Learned,
+    /// The same learned vectors, added after the layer norm to what queries and keys read, and
+    /// never to the residual stream (Press et al. 2021, as in TransformerLens).
+    Shortformer,
+    /// Queries and keys rotated by position (Su et al. 2021): component `i` with component
+    /// `i + d_head/2`, angle `position · 10000^(−2i/d_head)`.
+    Rotary,
+}
+
+/// How weights begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum InitKind {
+    /// Embeddings N(0, 1); matrices and biases uniform on ±1/√fan_in.
+    #[default]
+    Standard,
+    /// Embeddings and matrices N(0, 0.02²); biases zero.
+    Normal,
+    /// Embeddings N(0, 1/d_model); matrices N(0, 1/fan_in); biases zero.
+    Lecun,
+}
+
+/// A named initialisation. The scale alone can reorder the stages of development.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Init {
+    /// Which distributions.
+    pub kind: InitKind,
+    /// Multiplies every weight that is drawn; layer norms start at one and zero regardless.
+    pub scale: f64,
+}
+
+impl Default for Init {
+    fn default() -> Self {
+        Self {
+            kind: InitKind::Standard,
+            scale: 1.0,
+        }
+    }
+}
+
+/// A decoder-only transformer, in the words of TransformerLens.
+///
+/// Written as `config.json` beside checkpoints: it suffices to rebuild the network.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TransformerConfig {
+    /// Blocks.
+    pub n_layers: usize,
+    /// Attention heads in each block.
+    pub n_heads: usize,
+    /// Width of the residual stream.
+    pub d_model: usize,
+    /// Width of one head.
+    pub d_head: usize,
+    /// Width of the MLP; 0 leaves MLPs out.
+    pub d_mlp: usize,
+    /// Non-linearity of the MLP.
+    pub activation: Activation,
+    /// Where layer norms stand.
+    pub norm: Norm,
+    /// How a position enters.
+    pub positions: Positions,
+    /// Whether the unembedding is the transposed embedding.
+    pub tied: bool,
+    /// Whether attention, MLP and unembedding have biases. Layer norms always have theirs.
+    pub bias: bool,
+    /// Greatest number of positions.
+    pub n_ctx: usize,
+    /// Size of the vocabulary.
+    pub d_vocab: usize,
+    /// How weights begin.
+    pub init: Init,
+}
+
+/// What a parameter is to the network; initialisation and weight decay depend on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Rows looked up by token or position.
+    Embedding,
+    /// A matrix that takes `fan_in` inputs.
+    Matrix {
+        /// Number of inputs.
+        fan_in: usize,
+    },
+    /// Added after a matrix that takes `fan_in` inputs.
+    Bias {
+        /// Number of inputs of the matrix it belongs to.
+        fan_in: usize,
+    },
+    /// Gain of a layer norm.
+    NormGain,
+    /// Offset of a layer norm.
+    NormOffset,
+}
+
+/// How the rows and columns used in computation relate to the shape on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// The bytes are the same; only the shape differs.
+    Same,
+    /// `[head, d_model, d_head]` on disk, `[d_model, head · d_head]` in computation.
+    HeadsOutside {
+        /// Number of heads.
+        n_heads: usize,
+    },
+}
+
+/// One parameter: its name and shape on disk, and its matrix in computation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParameterSpec {
+    /// The name TransformerLens gives it.
+    pub name: String,
+    /// Shape on disk, without the replica axis.
+    pub shape: Vec<usize>,
+    /// Rows in computation (1 for vectors).
+    pub rows: usize,
+    /// Columns in computation.
+    pub cols: usize,
+    /// How the two relate.
+    pub layout: Layout,
+    /// What it is to the network.
+    pub role: Role,
+}
+
+impl ParameterSpec {
+    /// Number of scalars in one replica.
+    pub fn len(&self) -> usize {
+        self.rows * self.cols
+    }
+
+    /// Whether it holds nothing; never true of a valid configuration.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn new(name: String, shape: &[usize], role: Role) -> Self {
+        let (rows, cols) = match shape {
+            [n] => (1, *n),
+            [a, b] => (*a, *b),
+            [a, b, c] => (a * b, *c),
+            _ => (0, 0),
+        };
+        Self {
+            name,
+            shape: shape.to_vec(),
+            rows,
+            cols,
+            layout: Layout::Same,
+            role,
+        }
+    }
+}
+
+impl TransformerConfig {
+    /// Refuses shapes that make no network.
+    ///
+    /// # Errors
+    /// [`ModelError::Config`] naming the field and what would be right.
+    pub fn validate(&self) -> Result<(), ModelError> {
+        let positive = [
+            ("n_layers", self.n_layers),
+            ("n_heads", self.n_heads),
+            ("d_model", self.d_model),
+            ("d_head", self.d_head),
+            ("n_ctx", self.n_ctx),
+            ("d_vocab", self.d_vocab),
+        ];
+        for (field, value) in positive {
+            if value == 0 {
+                return Err(ModelError::config(field, "must be at least 1, found 0"));
+            }
+        }
+        if self.positions == Positions::Rotary && !self.d_head.is_multiple_of(2) {
+            return Err(ModelError::config(
+                "d_head",
+                format!(
+                    "must be even for rotary positions, found {}; components are rotated in pairs",
+                    self.d_head
+                ),
+            ));
+        }
+        if !(self.init.scale.is_finite() && self.init.scale > 0.0) {
+            return Err(ModelError::config(
+                "init.scale",
+                format!("must be a positive number, found {}", self.init.scale),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Width of all heads of a block together.
+    pub fn d_attn(&self) -> usize {
+        self.n_heads * self.d_head
+    }
+
+    /// Every parameter in canonical order. Names, shapes and order on disk come from here alone.
+    pub fn parameters(&self) -> Vec<ParameterSpec> {
+        let (d, h, dh, m) = (self.d_model, self.n_heads, self.d_head, self.d_mlp);
+        let mut specs = vec![ParameterSpec::new(
+            "embed.W_E".into(),
+            &[self.d_vocab, d],
+            Role::Embedding,
+        )];
+        if self.positions != Positions::Rotary {
+            specs.push(ParameterSpec::new(
+                "pos_embed.W_pos".into(),
+                &[self.n_ctx, d],
+                Role::Embedding,
+            ));
+        }
+        let norm = |specs: &mut Vec<ParameterSpec>, at: String| {
+            if self.norm == Norm::Pre {
+                specs.push(ParameterSpec::new(format!("{at}.w"), &[d], Role::NormGain));
+                specs.push(ParameterSpec::new(
+                    format!("{at}.b"),
+                    &[d],
+                    Role::NormOffset,
+                ));
+            }
+        };
+        let matrix = |fan_in| Role::Matrix { fan_in };
+        let bias = |fan_in| Role::Bias { fan_in };
+        for l in 0..self.n_layers {
+            let at = format!("blocks.{l}");
+            norm(&mut specs, format!("{at}.ln1"));
+            for which in ["Q", "K", "V"] {
+                specs.push(ParameterSpec {
+                    rows: d,
+                    cols: h * dh,
+                    layout: Layout::HeadsOutside { n_heads: h },
+                    ..ParameterSpec::new(format!("{at}.attn.W_{which}"), &[h, d, dh], matrix(d))
+                });
+                if self.bias {
+                    specs.push(ParameterSpec {
+                        rows: 1,
+                        cols: h * dh,
+                        ..ParameterSpec::new(format!("{at}.attn.b_{which}"), &[h, dh], bias(d))
+                    });
+                }
+            }
+            specs.push(ParameterSpec::new(
+                format!("{at}.attn.W_O"),
+                &[h, dh, d],
+                matrix(h * dh),
+            ));
+            if self.bias {
+                specs.push(ParameterSpec::new(
+                    format!("{at}.attn.b_O"),
+                    &[d],
+                    bias(h * dh),
+                ));
+            }
+            if m > 0 {
+                norm(&mut specs, format!("{at}.ln2"));
+                specs.push(ParameterSpec::new(
+                    format!("{at}.mlp.W_in"),
+                    &[d, m],
+                    matrix(d),
+                ));
+                if self.bias {
+                    specs.push(ParameterSpec::new(format!("{at}.mlp.b_in"), &[m], bias(d)));
+                }
+                specs.push(ParameterSpec::new(
+                    format!("{at}.mlp.W_out"),
+                    &[m, d],
+                    matrix(m),
+                ));
+                if self.bias {
+                    specs.push(ParameterSpec::new(format!("{at}.mlp.b_out"), &[d], bias(m)));
+                }
+            }
+        }
+        norm(&mut specs, "ln_final".into());
+        if !self.tied {
+            specs.push(ParameterSpec::new(
+                "unembed.W_U".into(),
+                &[d, self.d_vocab],
+                matrix(d),
+            ));
+        }
+        if self.bias {
+            specs.push(ParameterSpec::new(
+                "unembed.b_U".into(),
+                &[self.d_vocab],
+                bias(d),
+            ));
+        }
+        specs
+    }
+
+    /// Number of scalars in one replica.
+    pub fn n_parameters(&self) -> usize {
+        self.parameters().iter().map(ParameterSpec::len).sum()
+    }
+}

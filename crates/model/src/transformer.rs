@@ -1,0 +1,423 @@
+//! The forward pass, written as the papers write it, with the shape on each line.
+//!
+//! `R` replicas, `B` sequences for each, `T` positions, `D` = d_model, `H` heads of width `K`,
+//! `V` = d_vocab.
+
+use burn::tensor::{Bool, Device, Int, Tensor, activation, module};
+use ontogeny_kernels::{causal_attention, cross_entropy, cross_entropy_by_row, layer_norm, linear};
+
+use crate::config::{Activation, Norm, Positions, TransformerConfig};
+use crate::rotary;
+
+/// Added to the variance in every layer norm, as in PyTorch and TransformerLens.
+pub const LAYER_NORM_EPSILON: f64 = 1e-5;
+
+/// Gain and offset of a layer norm, each `[R, 1, D]`.
+#[derive(Debug, Clone)]
+struct NormWeights {
+    w: Tensor<3>,
+    b: Tensor<3>,
+}
+
+/// A matrix `[R, in, out]` and its bias `[R, 1, out]`.
+#[derive(Debug, Clone)]
+struct Linear {
+    w: Tensor<3>,
+    b: Option<Tensor<3>>,
+}
+
+impl Linear {
+    fn apply(&self, x: Tensor<3>) -> Tensor<3> {
+        linear(x, self.w.clone(), self.b.clone())
+    }
+}
+
+/// The two matrices of an MLP.
+#[derive(Debug, Clone)]
+struct Mlp {
+    norm: Option<NormWeights>,
+    inward: Linear,
+    outward: Linear,
+}
+
+/// One block.
+#[derive(Debug, Clone)]
+struct Block {
+    norm: Option<NormWeights>,
+    q: Linear,
+    k: Linear,
+    v: Linear,
+    o: Linear,
+    mlp: Option<Mlp>,
+}
+
+/// A stack of transformers of one shape: every parameter has a leading replica axis.
+///
+/// Tensors are handles: a clone shares the values.
+#[derive(Debug, Clone)]
+pub struct Transformer {
+    config: TransformerConfig,
+    embed: Tensor<3>,
+    positions: Option<Tensor<3>>,
+    blocks: Vec<Block>,
+    final_norm: Option<NormWeights>,
+    unembed: Option<Tensor<3>>,
+    unembed_bias: Option<Tensor<3>>,
+}
+
+/// What a traced forward pass saw.
+#[derive(Debug, Clone)]
+pub struct Trace {
+    /// `[R, B, T, V]`.
+    pub logits: Tensor<4>,
+    /// Attention of every layer, `[R, B, H, T, T]`: query position, then key position.
+    pub patterns: Vec<Tensor<5>>,
+    /// The residual stream before each layer and after the last, `[R, B, T, D]`.
+    pub residuals: Vec<Tensor<4>>,
+}
+
+impl Transformer {
+    /// Builds the stack from its parameters in the order of [`TransformerConfig::parameters`],
+    /// each `[R, rows, cols]`.
+    ///
+    /// # Panics
+    /// If there are fewer or more parameters than the configuration lists: a mistake of the
+    /// caller, since files are checked in [`crate::weights`].
+    pub fn from_parameters(config: &TransformerConfig, parameters: Vec<Tensor<3>>) -> Self {
+        assert_eq!(
+            parameters.len(),
+            config.parameters().len(),
+            "one tensor for each parameter of the configuration"
+        );
+        let mut rest = parameters.into_iter();
+        // The count was checked above, and each field below takes what `parameters()` lists.
+        #[expect(
+            clippy::expect_used,
+            reason = "the number of tensors is asserted above"
+        )]
+        let mut next = || rest.next().expect("one tensor for each parameter");
+        let has_norm = config.norm == Norm::Pre;
+        let embed = next();
+        let positions = (config.positions != Positions::Rotary).then(&mut next);
+        let blocks = (0..config.n_layers)
+            .map(|_| {
+                let norm = has_norm.then(|| NormWeights {
+                    w: next(),
+                    b: next(),
+                });
+                let mut matrix = || Linear {
+                    w: next(),
+                    b: config.bias.then(&mut next),
+                };
+                let (q, k, v, o) = (matrix(), matrix(), matrix(), matrix());
+                let mlp = (config.d_mlp > 0).then(|| {
+                    let norm = has_norm.then(|| NormWeights {
+                        w: next(),
+                        b: next(),
+                    });
+                    let mut matrix = || Linear {
+                        w: next(),
+                        b: config.bias.then(&mut next),
+                    };
+                    Mlp {
+                        norm,
+                        inward: matrix(),
+                        outward: matrix(),
+                    }
+                });
+                Block {
+                    norm,
+                    q,
+                    k,
+                    v,
+                    o,
+                    mlp,
+                }
+            })
+            .collect();
+        let final_norm = has_norm.then(|| NormWeights {
+            w: next(),
+            b: next(),
+        });
+        let unembed = (!config.tied).then(&mut next);
+        let unembed_bias = config.bias.then(&mut next);
+        Self {
+            config: config.clone(),
+            embed,
+            positions,
+            blocks,
+            final_norm,
+            unembed,
+            unembed_bias,
+        }
+    }
+
+    /// The parameters in the order of [`TransformerConfig::parameters`], each `[R, rows, cols]`.
+    pub fn into_parameters(self) -> Vec<Tensor<3>> {
+        let mut all = vec![self.embed];
+        let norm = |all: &mut Vec<Tensor<3>>, norm: Option<NormWeights>| {
+            all.extend(norm.into_iter().flat_map(|n| [n.w, n.b]));
+        };
+        let matrix = |all: &mut Vec<Tensor<3>>, m: Linear| {
+            all.push(m.w);
+            all.extend(m.b);
+        };
+        all.extend(self.positions);
+        for block in self.blocks {
+            norm(&mut all, block.norm);
+            for m in [block.q, block.k, block.v, block.o] {
+                matrix(&mut all, m);
+            }
+            if let Some(mlp) = block.mlp {
+                norm(&mut all, mlp.norm);
+                matrix(&mut all, mlp.inward);
+                matrix(&mut all, mlp.outward);
+            }
+        }
+        norm(&mut all, self.final_norm);
+        all.extend(self.unembed);
+        all.extend(self.unembed_bias);
+        all
+    }
+
+    /// The same network with every parameter passed through `f`.
+    pub fn map(self, f: impl FnMut(Tensor<3>) -> Tensor<3>) -> Self {
+        let config = self.config.clone();
+        let parameters = self.into_parameters().into_iter().map(f).collect();
+        Self::from_parameters(&config, parameters)
+    }
+
+    /// Leaves of a fresh graph with the same values; gradients are asked of these.
+    pub fn tracked(&self) -> Self {
+        self.clone().map(|p| p.autodiff().require_grad())
+    }
+
+    /// Stacks of one shape as one, along the replica axis.
+    ///
+    /// # Panics
+    /// If there is none, or their shapes differ.
+    pub fn stack(parts: Vec<Self>) -> Self {
+        let config = parts[0].config.clone();
+        let mut columns: Vec<Vec<Tensor<3>>> = Vec::new();
+        for part in parts {
+            for (i, p) in part.into_parameters().into_iter().enumerate() {
+                match columns.get_mut(i) {
+                    Some(column) => column.push(p),
+                    None => columns.push(vec![p]),
+                }
+            }
+        }
+        let parameters = columns
+            .into_iter()
+            .map(|column| Tensor::cat(column, 0))
+            .collect();
+        Self::from_parameters(&config, parameters)
+    }
+
+    /// The replicas `first .. first + count` of the stack.
+    pub fn narrow(&self, first: usize, count: usize) -> Self {
+        self.clone().map(|p| p.narrow(0, first, count))
+    }
+
+    /// Every replica `times` times over, neighbours together: `a a a b b b`.
+    pub fn repeat(&self, times: usize) -> Self {
+        self.clone().map(|p| {
+            let [r, rows, cols] = p.dims();
+            p.reshape([r, 1, rows * cols])
+                .repeat_dim(1, times)
+                .reshape([r * times, rows, cols])
+        })
+    }
+
+    /// What the network is.
+    pub fn config(&self) -> &TransformerConfig {
+        &self.config
+    }
+
+    /// Number of replicas in the stack.
+    pub fn replicas(&self) -> usize {
+        self.embed.dims()[0]
+    }
+
+    /// Where the parameters live.
+    pub fn device(&self) -> Device {
+        self.embed.device()
+    }
+
+    /// Logits `[R, B·T, V]` for tokens `[R, B·T]`, `positions` = T to a sequence.
+    ///
+    /// # Panics
+    /// If T is greater than `n_ctx`, or does not divide the number of tokens.
+    pub fn forward(&self, tokens: Tensor<2, Int>, positions: usize) -> Tensor<3> {
+        self.pass(tokens, positions, None)
+    }
+
+    /// Logits, attention patterns and residual streams for tokens `[R, B·T]`.
+    pub fn forward_traced(&self, tokens: Tensor<2, Int>, positions: usize) -> Trace {
+        let [r, bt] = tokens.dims();
+        let (mut patterns, mut residuals) = (Vec::new(), Vec::new());
+        let logits = self.pass(tokens, positions, Some((&mut patterns, &mut residuals)));
+        let shape = [r, bt / positions, positions];
+        Trace {
+            logits: logits.reshape([shape[0], shape[1], shape[2], self.config.d_vocab]),
+            patterns,
+            residuals,
+        }
+    }
+
+    /// Mean next-token cross-entropy of each replica, `[R]`, in nats, for inputs and targets
+    /// `[R, B·T]`.
+    pub fn loss(
+        &self,
+        inputs: Tensor<2, Int>,
+        targets: Tensor<2, Int>,
+        positions: usize,
+    ) -> Tensor<1> {
+        cross_entropy(self.forward(inputs, positions), targets)
+    }
+
+    /// Next-token cross-entropy at each position, `[R, B·T]`, in nats. Without gradient.
+    pub fn loss_by_position(
+        &self,
+        inputs: Tensor<2, Int>,
+        targets: Tensor<2, Int>,
+        positions: usize,
+    ) -> Tensor<2> {
+        cross_entropy_by_row(self.forward(inputs, positions), targets)
+    }
+
+    fn pass(
+        &self,
+        tokens: Tensor<2, Int>,
+        t: usize,
+        mut trace: Option<(&mut Vec<Tensor<5>>, &mut Vec<Tensor<4>>)>,
+    ) -> Tensor<3> {
+        let c = &self.config;
+        let [r, bt] = tokens.dims();
+        assert!(t <= c.n_ctx && bt % t == 0, "{t} positions, {bt} tokens");
+        let shape = Shape {
+            r,
+            b: bt / t,
+            t,
+            d: c.d_model,
+        };
+        let device = tokens.device();
+
+        // Shortformer adds positions to what Q and K read; learned positions join the stream.
+        let positions = self
+            .positions
+            .as_ref()
+            .map(|p| p.clone().narrow(1, 0, t).reshape([r, 1, t, c.d_model]));
+        let (to_stream, to_keys) = match c.positions {
+            Positions::Learned => (positions, None),
+            Positions::Shortformer => (None, positions),
+            Positions::Rotary => (None, None),
+        };
+        let angles =
+            (c.positions == Positions::Rotary).then(|| rotary::tables(t, c.d_head, &device));
+
+        let mut x = shape.add(lookup(&self.embed, tokens), to_stream); // [R, B·T, D]
+        for block in &self.blocks {
+            if let Some((_, residuals)) = &mut trace {
+                residuals.push(x.clone().reshape([r, shape.b, t, c.d_model]));
+            }
+            let read = apply_norm(&block.norm, x.clone());
+            let keyed = match &to_keys {
+                Some(_) => shape.add(read.clone(), to_keys.clone()),
+                None => read.clone(),
+            };
+            let heads = |y: Tensor<3>| {
+                y.reshape([r * shape.b, t, c.n_heads, c.d_head]) // [R·B, T, H, K]
+                    .swap_dims(1, 2) // [R·B, H, T, K]
+            };
+            let mut q = heads(block.q.apply(keyed.clone()));
+            let mut k = heads(block.k.apply(keyed));
+            let v = heads(block.v.apply(read));
+            if let Some(angles) = &angles {
+                q = rotary::rotate(q, angles.clone());
+                k = rotary::rotate(k, angles.clone());
+            }
+            if let Some((patterns, _)) = &mut trace {
+                let pattern = attention_pattern(q.clone(), k.clone()); // [R·B, H, T, T]
+                patterns.push(pattern.reshape([r, shape.b, c.n_heads, t, t]));
+            }
+            let z = causal_attention(q, k, v) // [R·B, H, T, K]
+                .swap_dims(1, 2) // [R·B, T, H, K]
+                .reshape([r, bt, c.d_attn()]);
+            x = x + block.o.apply(z);
+            if let Some(mlp) = &block.mlp {
+                let hidden = mlp.inward.apply(apply_norm(&mlp.norm, x.clone())); // [R, B·T, M]
+                let hidden = match c.activation {
+                    Activation::Relu => activation::relu(hidden),
+                    Activation::Gelu => activation::gelu(hidden),
+                };
+                x = x + mlp.outward.apply(hidden);
+            }
+        }
+        if let Some((_, residuals)) = &mut trace {
+            residuals.push(x.clone().reshape([r, shape.b, t, c.d_model]));
+        }
+        let x = apply_norm(&self.final_norm, x);
+        let unembed = match &self.unembed {
+            Some(w) => w.clone(),
+            None => self.embed.clone().swap_dims(1, 2),
+        };
+        linear(x, unembed, self.unembed_bias.clone()) // [R, B·T, V]
+    }
+}
+
+/// The shape of one pass.
+struct Shape {
+    r: usize,
+    b: usize,
+    t: usize,
+    d: usize,
+}
+
+impl Shape {
+    /// Adds positions `[R, 1, T, D]` to a stream `[R, B·T, D]`.
+    fn add(&self, x: Tensor<3>, positions: Option<Tensor<4>>) -> Tensor<3> {
+        match positions {
+            Some(p) => (x.reshape([self.r, self.b, self.t, self.d]) + p).reshape([
+                self.r,
+                self.b * self.t,
+                self.d,
+            ]),
+            None => x,
+        }
+    }
+}
+
+/// Attention of each query `[N, H, T, K]` to each key: softmax over the keys that are not later,
+/// `[N, H, T, T]`. Only a trace needs it as a tensor.
+fn attention_pattern(q: Tensor<4>, k: Tensor<4>) -> Tensor<4> {
+    let [_, _, t, d_head] = q.dims();
+    let later = Tensor::<2, Bool>::tril_mask([t, t], 0, &q.device()).reshape([1, 1, t, t]);
+    let scores = q.matmul(k.swap_dims(2, 3)) / (d_head as f64).sqrt();
+    activation::softmax(scores.mask_fill(later, f32::NEG_INFINITY), 3)
+}
+
+fn apply_norm(norm: &Option<NormWeights>, x: Tensor<3>) -> Tensor<3> {
+    match norm {
+        Some(n) => layer_norm(x, n.w.clone(), n.b.clone(), LAYER_NORM_EPSILON),
+        None => x,
+    }
+}
+
+/// Rows of each replica's table `[R, V, D]` at its tokens `[R, N]`, as `[R, N, D]`.
+fn lookup(table: &Tensor<3>, tokens: Tensor<2, Int>) -> Tensor<3> {
+    let [r, v, d] = table.dims();
+    let n = tokens.dims()[1];
+    let tokens = if r == 1 {
+        tokens
+    } else {
+        // One table of R·V rows; replica i's tokens start at i·V.
+        let first = Tensor::<1, Int>::arange(0..r as i64, &tokens.device()).mul_scalar(v as i64);
+        tokens + first.reshape([r, 1])
+    };
+    module::embedding(
+        table.clone().reshape([r * v, d]),
+        tokens.reshape([1, r * n]),
+    )
+    .reshape([r, n, d])
+}

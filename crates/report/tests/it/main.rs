@@ -1,0 +1,7 @@
+//! Whole pages, rendered and read back.
+
+mod curves;
+mod fixture;
+mod page;
+mod reading;
+mod safety;

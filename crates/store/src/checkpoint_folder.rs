@@ -1,0 +1,178 @@
+//! A run's checkpoints: one network configuration, one file per step.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::checkpoint::{CONFIG_FILE, Checkpoint, Head, write_config};
+use crate::error::StoreError;
+use crate::files::{create_folder, read_json, steps_in, sweep_partial};
+use crate::key::Key;
+use crate::step::Step;
+use crate::tensor_file::TensorFile;
+
+/// The folder `<run>/checkpoints`: `config.json` and files such as `step-0000000123.safetensors`.
+#[derive(Clone, Debug)]
+pub struct CheckpointFolder {
+    path: PathBuf,
+    config: Value,
+}
+
+/// A checkpoint in a folder, as its file's header describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckpointEntry {
+    /// Optimizer updates done.
+    pub step: Step,
+    /// The file.
+    pub path: PathBuf,
+    /// The hash of the content. It names the weights in everything that is computed from them.
+    pub hash: Key,
+    /// The replicas' names, in the order of the leading axis.
+    pub replicas: Vec<String>,
+}
+
+impl CheckpointFolder {
+    /// Creates the folder for a run that writes it, or opens it if it is there already for the
+    /// same network. What a killed writer left half written is removed, so the run should hold
+    /// its [`crate::RunLock`].
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::ConfigTaken`] if it is there for another network; [`StoreError::Io`].
+    pub fn create(path: impl AsRef<Path>, config: &Value) -> Result<Self, StoreError> {
+        let path = path.as_ref();
+        create_folder(path)?;
+        write_config(path, config)?;
+        sweep_partial(path);
+        Ok(Self {
+            path: path.to_owned(),
+            config: config.clone(),
+        })
+    }
+
+    /// Opens a folder that exists.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Io`] or [`StoreError::Json`] if its `config.json` cannot be read.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let path = path.as_ref();
+        Ok(Self {
+            path: path.to_owned(),
+            config: read_json(&path.join(CONFIG_FILE))?,
+        })
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The network configuration, which all checkpoints of the folder share.
+    pub fn config(&self) -> &Value {
+        &self.config
+    }
+
+    /// The file that holds a step, whether or not it is there.
+    pub fn path_of(&self, step: Step) -> PathBuf {
+        self.path.join(step.file_name())
+    }
+
+    /// Writes a checkpoint, atomically.
+    ///
+    /// A run that was killed writes the steps after its last state again when it resumes. On a
+    /// device that repeats itself bit for bit the file stays what it was; on another the run has
+    /// truly taken another course, so the old file is replaced and its hash goes with it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Shape`] if a leading axis is not the replicas' or data do not fill their
+    /// shape, [`StoreError::Name`], [`StoreError::Metadata`] for names of replicas that are
+    /// empty or not unique, [`StoreError::Config`] if the network is not the folder's,
+    /// [`StoreError::Io`].
+    pub fn write(&self, checkpoint: &Checkpoint) -> Result<CheckpointEntry, StoreError> {
+        let path = self.path_of(checkpoint.step);
+        if checkpoint.config != self.config {
+            return Err(StoreError::Config {
+                path,
+                config: self.path.join(CONFIG_FILE),
+            });
+        }
+        let hash = checkpoint.write(&path)?;
+        Ok(CheckpointEntry {
+            step: checkpoint.step,
+            path,
+            hash,
+            replicas: checkpoint.replicas.clone(),
+        })
+    }
+
+    /// All checkpoints, by step. Only headers are read.
+    ///
+    /// # Errors
+    ///
+    /// The first file whose header is damaged or contradicts its name, as [`Checkpoint::read`]
+    /// would report it; [`StoreError::Io`].
+    pub fn list(&self) -> Result<Vec<CheckpointEntry>, StoreError> {
+        steps_in(&self.path)?
+            .into_iter()
+            .map(|step| {
+                let path = self.path_of(step);
+                let (metadata, hash) = TensorFile::read_metadata(&path)?;
+                let head = Head::parse(&path, &metadata)?;
+                check_step(&path, step, head.step)?;
+                Ok(CheckpointEntry {
+                    step,
+                    path,
+                    hash,
+                    replicas: head.replicas,
+                })
+            })
+            .collect()
+    }
+
+    /// Reads the checkpoint of a step and verifies it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoStep`], and those of [`Checkpoint::read`].
+    pub fn read(&self, step: Step) -> Result<Checkpoint, StoreError> {
+        let path = self.path_of(step);
+        if !path.exists() {
+            return Err(StoreError::NoStep {
+                path: self.path.clone(),
+                step,
+                available: steps_in(&self.path)?,
+            });
+        }
+        let (checkpoint, _) = Checkpoint::read(&path)?;
+        check_step(&path, step, checkpoint.step)?;
+        Ok(checkpoint)
+    }
+
+    /// Removes the checkpoints of later steps, which a resumed run will write again.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Io`].
+    pub fn remove_after(&self, step: Step) -> Result<(), StoreError> {
+        for later in steps_in(&self.path)?.into_iter().filter(|s| *s > step) {
+            let path = self.path_of(later);
+            fs::remove_file(&path).map_err(StoreError::io("remove", &path))?;
+        }
+        Ok(())
+    }
+}
+
+/// A file that was renamed would put its weights at a wrong place of every curve.
+fn check_step(path: &Path, named: Step, held: Step) -> Result<(), StoreError> {
+    if named == held {
+        return Ok(());
+    }
+    Err(StoreError::Metadata {
+        path: path.to_owned(),
+        entry: "step".to_owned(),
+        problem: format!("is {held}, but the file's name says {named}"),
+    })
+}

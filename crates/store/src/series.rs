@@ -1,0 +1,151 @@
+//! A growing table as JSON lines.
+//!
+//! Lines are only ever appended. A process that is killed leaves at most a torn last line, which
+//! readers overlook and a resumed run removes.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufWriter, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::error::StoreError;
+use crate::files::{json_error, write_atomically};
+
+/// A series that is being written.
+#[derive(Debug)]
+pub struct Series {
+    path: PathBuf,
+    file: BufWriter<File>,
+}
+
+impl Series {
+    /// Opens a series to go on with it, from an empty one if there is no file.
+    ///
+    /// Lines for which `keep` is true stay; all others go, and so does a damaged end of the file.
+    /// A run that resumes at step s keeps the lines up to s, since it will write the later ones
+    /// again.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Json`] if a damaged line is followed by one to keep: something was lost that
+    /// would not be written again. [`StoreError::Io`]. The file is as it was then.
+    pub fn create_or_truncate_after(
+        path: &Path,
+        keep: impl Fn(&Value) -> bool,
+    ) -> Result<Self, StoreError> {
+        let bytes = match fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(StoreError::io("read", path)(error)),
+        };
+        let mut kept = Vec::with_capacity(bytes.len());
+        let mut damaged = None;
+        for line in lines(path, &bytes) {
+            match line.value {
+                Ok(value) if keep(&value) => match damaged {
+                    Some(error) => return Err(error),
+                    None => {
+                        kept.extend_from_slice(line.text);
+                        kept.push(b'\n');
+                    }
+                },
+                Ok(_) => {}
+                Err(error) => damaged = damaged.or(Some(error)),
+            }
+        }
+        if kept != bytes || bytes.is_empty() {
+            write_atomically(path, &kept)?;
+        }
+        let file = OpenOptions::new()
+            .append(true)
+            .open(path)
+            .map_err(StoreError::io("open", path))?;
+        Ok(Self {
+            path: path.to_owned(),
+            file: BufWriter::new(file),
+        })
+    }
+
+    /// Appends a value as one line. It may stay in memory until [`Series::flush`].
+    ///
+    /// JSON has no NaN and no infinities: they become null.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Encode`] if the value has no JSON form; [`StoreError::Io`].
+    pub fn append(&mut self, value: &impl Serialize) -> Result<(), StoreError> {
+        let mut line = serde_json::to_vec(value).map_err(|error| StoreError::Encode {
+            path: self.path.clone(),
+            problem: error.to_string(),
+        })?;
+        line.push(b'\n');
+        self.file
+            .write_all(&line)
+            .map_err(StoreError::io("append to", &self.path))
+    }
+
+    /// Brings all lines to the disk; only then do they survive a loss of power.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Io`].
+    pub fn flush(&mut self) -> Result<(), StoreError> {
+        self.file
+            .flush()
+            .and_then(|()| self.file.get_ref().sync_data())
+            .map_err(StoreError::io("write", &self.path))
+    }
+}
+
+/// All lines of a series. A torn last line, left by a killed process or still being written by a
+/// live one, is overlooked.
+///
+/// # Errors
+///
+/// [`StoreError::Json`] with the line's number if any other line is not JSON; [`StoreError::Io`].
+pub fn read_series(path: &Path) -> Result<Vec<Value>, StoreError> {
+    let bytes = fs::read(path).map_err(StoreError::io("read", path))?;
+    lines(path, &bytes)
+        .filter(|line| line.terminated || line.value.is_ok())
+        .map(|line| line.value)
+        .collect()
+}
+
+struct Line<'a> {
+    text: &'a [u8],
+    terminated: bool,
+    value: Result<Value, StoreError>,
+}
+
+/// The lines of a file that are not blank, each parsed.
+fn lines<'a>(path: &'a Path, bytes: &'a [u8]) -> impl Iterator<Item = Line<'a>> {
+    bytes
+        .split_inclusive(|&byte| byte == b'\n')
+        .enumerate()
+        .map(move |(index, piece)| {
+            let text = piece.strip_suffix(b"\n").unwrap_or(piece);
+            let terminated = text.len() < piece.len();
+            let value = serde_json::from_slice(text)
+                .map_err(|error| json_error(path, index, &error))
+                // Without its end a number may be a shorter one's beginning: `12` of `123`. An
+                // object or a list that closes is all there.
+                .and_then(|value: Value| match value {
+                    Value::Object(_) | Value::Array(_) => Ok(value),
+                    _ if terminated => Ok(value),
+                    _ => Err(StoreError::Json {
+                        path: path.to_owned(),
+                        line: index + 1,
+                        column: text.len().max(1),
+                        problem: "the line is torn".to_owned(),
+                    }),
+                });
+            Line {
+                text,
+                terminated,
+                value,
+            }
+        })
+        .filter(|line| !line.text.trim_ascii().is_empty())
+}

@@ -1,0 +1,146 @@
+//! `[model]`: the network as it is typed.
+
+use ontogeny_model::{Activation, Init, ModelError, Norm, Positions, TransformerConfig};
+use serde::{Deserialize, Serialize};
+
+use super::validate::{Problem, at_least, at_most};
+
+/// Widths and counts beyond this are typing errors, not small networks.
+const GREATEST_WIDTH: u64 = 65_536;
+
+/// The network, but for the size of its vocabulary, which the source decides.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ModelSection {
+    /// Blocks.
+    pub n_layers: usize,
+    /// Attention heads in each block.
+    pub n_heads: usize,
+    /// Width of the residual stream.
+    pub d_model: usize,
+    /// Width of one head. Default: `d_model / n_heads`; always set once loaded.
+    pub d_head: Option<usize>,
+    /// Width of the MLP; 0 leaves MLPs out.
+    pub d_mlp: usize,
+    /// Non-linearity of the MLP.
+    pub activation: Activation,
+    /// Where layer norms stand.
+    pub norm: Norm,
+    /// How a position enters.
+    pub positions: Positions,
+    /// Whether the unembedding is the transposed embedding.
+    pub tied: bool,
+    /// Whether attention, MLP and unembedding have biases.
+    pub bias: bool,
+    /// Number of positions.
+    pub n_ctx: usize,
+    /// Size of the vocabulary. Default: the source's; it may be greater, never less.
+    pub d_vocab: Option<usize>,
+    /// How weights begin.
+    pub init: Init,
+}
+
+impl Default for ModelSection {
+    fn default() -> Self {
+        Self {
+            n_layers: 2,
+            n_heads: 4,
+            d_model: 64,
+            d_head: None,
+            d_mlp: 0,
+            activation: Activation::default(),
+            norm: Norm::default(),
+            positions: Positions::default(),
+            tied: false,
+            bias: true,
+            n_ctx: 64,
+            d_vocab: None,
+            init: Init::default(),
+        }
+    }
+}
+
+impl ModelSection {
+    /// Width of one head: as set, or `d_model / n_heads`.
+    pub fn d_head(&self) -> usize {
+        self.d_head
+            .unwrap_or_else(|| self.d_model.checked_div(self.n_heads).unwrap_or(0))
+    }
+
+    /// The network for sources whose largest vocabulary is `source_vocab`.
+    ///
+    /// # Errors
+    /// [`ModelError::Config`] if `d_vocab` is set to less than that, or the shape makes no network.
+    pub fn build(&self, source_vocab: usize) -> Result<TransformerConfig, ModelError> {
+        let d_vocab = self.d_vocab.unwrap_or(source_vocab);
+        if d_vocab < source_vocab {
+            return Err(ModelError::config(
+                "d_vocab",
+                format!(
+                    "must be at least the {source_vocab} tokens of the source, found {d_vocab}"
+                ),
+            ));
+        }
+        let config = TransformerConfig {
+            n_layers: self.n_layers,
+            n_heads: self.n_heads,
+            d_model: self.d_model,
+            d_head: self.d_head(),
+            d_mlp: self.d_mlp,
+            activation: self.activation,
+            norm: self.norm,
+            positions: self.positions,
+            tied: self.tied,
+            bias: self.bias,
+            n_ctx: self.n_ctx,
+            d_vocab,
+            init: self.init,
+        };
+        config.validate()?;
+        Ok(config)
+    }
+
+    pub(super) fn validate(&self) -> Result<(), Problem> {
+        at_least("model.n_layers", self.n_layers as u64, 1)?;
+        at_least("model.n_heads", self.n_heads as u64, 1)?;
+        at_least("model.d_model", self.d_model as u64, 1)?;
+        at_least("model.n_ctx", self.n_ctx as u64, 2)?;
+        if let Some(d_head) = self.d_head {
+            at_least("model.d_head", d_head as u64, 1)?;
+        } else if !self.d_model.is_multiple_of(self.n_heads) {
+            let near = self.d_model.next_multiple_of(self.n_heads);
+            return Err(Problem::new(
+                "model.d_model",
+                format!(
+                    "`model.d_model` = {} cannot be divided among `model.n_heads` = {} heads; \
+                     make it a multiple, {near} for example, or set `model.d_head`",
+                    self.d_model, self.n_heads
+                ),
+            )
+            .or("model.n_heads"));
+        }
+        at_most("model.n_layers", self.n_layers as u64, 1024)?;
+        for (key, width) in [
+            ("model.n_heads", self.n_heads),
+            ("model.d_model", self.d_model),
+            ("model.d_head", self.d_head()),
+            ("model.d_mlp", self.d_mlp),
+            ("model.n_ctx", self.n_ctx),
+        ] {
+            at_most(key, width as u64, GREATEST_WIDTH)?;
+        }
+        if let Some(d_vocab) = self.d_vocab {
+            at_least("model.d_vocab", d_vocab as u64, 1)?;
+            at_most("model.d_vocab", d_vocab as u64, 1 << 24)?;
+        }
+        match self.build(self.d_vocab.unwrap_or(1)) {
+            Ok(_) => Ok(()),
+            Err(ModelError::Config { field, reason }) => Err(Problem::new(
+                format!("model.{field}"),
+                format!("`model.{field}` {reason}"),
+            )
+            .or("model.positions")),
+            Err(other) => Err(Problem::new("model", other.to_string())),
+        }
+    }
+}

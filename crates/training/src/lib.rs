@@ -1,0 +1,26 @@
+//! From a configuration to trained weights on disk.
+//!
+//! The cast: a [`config::RunConfig`] is what was typed; a [`Run`] is the same as objects that are
+//! known to fit together; [`train`] is the one loop, over [`Stack`]s of replicas; an
+//! [`observer::Observer`] watches it. What comes out lies in the run's folder: checkpoints on a
+//! schedule, metrics as JSON lines, and states from which the same command goes on.
+//!
+//! Nothing here measures anything but the loss of the batches it trains on.
+
+#![recursion_limit = "256"]
+
+pub mod config;
+pub mod dashboard;
+mod error;
+pub mod observer;
+pub mod optimizer;
+mod run;
+pub mod schedule;
+mod stack;
+mod train;
+
+pub use burn_train::Interrupter;
+pub use error::TrainingError;
+pub use run::{Group, Replica, Run};
+pub use stack::{Hyper, Outcome, ReplicaOutcome, Stack, column, join};
+pub use train::{ReplicaEnd, TrainingOutcome, batch, tokens_seen, train, training_stream};

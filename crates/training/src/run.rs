@@ -1,0 +1,277 @@
+//! From a loaded configuration to objects that are known to fit together.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ontogeny_data::{DataError, Source, SourceSpec};
+use ontogeny_model::{ModelError, TransformerConfig, weights};
+use ontogeny_store::{Checkpoint, Key, KeyBuilder, NamedTensor, ReplicaEntry, Schedule, Step};
+
+use crate::config::{LoadedConfig, RunConfig, TrainingSection};
+use crate::error::TrainingError;
+
+/// A run that can be trained: every source built, every shape checked.
+#[derive(Debug)]
+pub struct Run {
+    /// The configuration, defaults written out.
+    pub config: RunConfig,
+    /// The same as text.
+    pub resolved_toml: String,
+    /// Key over what decides the trained weights, corpora and starting checkpoints included.
+    pub key: Key,
+    /// Replicas that share a shape and a rule of update, trained together.
+    pub groups: Vec<Group>,
+    /// Further sources to measure the loss on, with their names.
+    pub evals: Vec<(String, Arc<Source>)>,
+    /// Steps at which weights are kept.
+    pub schedule: Schedule,
+}
+
+/// Replicas that can lie in one stack.
+#[derive(Debug)]
+pub struct Group {
+    /// Name of the folder of its checkpoints, if there are several groups.
+    pub folder: Option<String>,
+    /// The network; its `init` is the first replica's.
+    pub network: TransformerConfig,
+    /// What the replicas' updates have in common.
+    pub training: TrainingSection,
+    /// The replicas in the order of the leading axis.
+    pub replicas: Vec<Replica>,
+}
+
+/// One replica: its name, and what is its own.
+#[derive(Debug)]
+pub struct Replica {
+    /// Name, arm and seed.
+    pub entry: ReplicaEntry,
+    /// The configuration of its arm.
+    pub config: RunConfig,
+    /// Its sources in order, each with the first step that is trained on it; the first at 0.
+    pub phases: Vec<(u64, Arc<Source>)>,
+    /// Weights to begin from, in the classic shapes behind a replica axis of one.
+    pub start: Option<Vec<NamedTensor>>,
+}
+
+impl Replica {
+    /// The source that the update after `step` updates draws from.
+    pub fn source(&self, step: u64) -> &Arc<Source> {
+        let current = self.phases.iter().rposition(|(at, _)| *at <= step);
+        &self.phases[current.unwrap_or(0)].1
+    }
+}
+
+/// Sources that were built already, so that arms share them.
+#[derive(Default)]
+struct Sources(Vec<(SourceSpec, usize, Arc<Source>)>);
+
+impl Sources {
+    fn get(
+        &mut self,
+        spec: &SourceSpec,
+        n_ctx: usize,
+        base: &Path,
+        cache: &Path,
+    ) -> Result<Arc<Source>, DataError> {
+        if let Some((_, _, source)) = self.0.iter().find(|(s, n, _)| s == spec && *n == n_ctx) {
+            return Ok(source.clone());
+        }
+        let source = Arc::new(Source::build(spec, n_ctx, base, cache)?);
+        self.0.push((spec.clone(), n_ctx, source.clone()));
+        Ok(source)
+    }
+}
+
+impl Run {
+    /// Builds what the configuration describes. `cache` is the folder for tokenized corpora.
+    ///
+    /// # Errors
+    /// A corpus or a starting checkpoint that cannot be used, or a network that does not fit its
+    /// source.
+    pub fn build(loaded: &LoadedConfig, cache: &Path) -> Result<Self, TrainingError> {
+        let config = &loaded.config;
+        let base = config.base_dir();
+        let mut sources = Sources::default();
+        let mut key = KeyBuilder::new("run/1")
+            .key("config", &config.training_key())
+            .json("checkpoints", &config.checkpoints);
+
+        let mut source = |spec: &SourceSpec, n_ctx: usize, at: String| {
+            sources
+                .get(spec, n_ctx, base, cache)
+                .map_err(|e| TrainingError::from(loaded.source_error(&at, &e)))
+        };
+        let evals = config
+            .evals
+            .iter()
+            .enumerate()
+            .map(|(i, eval)| {
+                let at = format!("evals[{i}].data");
+                Ok((
+                    eval.name.clone(),
+                    source(&eval.data, config.model.n_ctx, at)?,
+                ))
+            })
+            .collect::<Result<Vec<_>, TrainingError>>()?;
+
+        let mut groups: Vec<Group> = Vec::new();
+        for entry in config.replicas() {
+            let arm = loaded.arms.iter().find(|arm| arm.name == entry.arm);
+            let own = arm.map_or_else(|| config.clone(), |arm| arm.config.clone());
+            let phases = own
+                .sources()
+                .into_iter()
+                .enumerate()
+                .map(|(i, (step, spec))| {
+                    let at = match i {
+                        0 => "data".to_owned(),
+                        later => format!("phases[{}].data", later - 1),
+                    };
+                    Ok((step, source(spec, own.model.n_ctx, at)?))
+                })
+                .collect::<Result<Vec<_>, TrainingError>>()?;
+            for (_, source) in &phases {
+                key = key.key("source", &source.key());
+            }
+            let vocabulary = phases.iter().map(|(_, s)| s.d_vocab()).max().unwrap_or(0);
+            let network = own.model.build(vocabulary).map_err(|e| match e {
+                ModelError::Config { field, reason } => {
+                    let key = format!("model.{field}");
+                    TrainingError::from(loaded.error(&key, format!("`{key}` {reason}")))
+                }
+                other => other.into(),
+            })?;
+            let start = match &own.training.start_from {
+                Some(path) => {
+                    let (start, hash) = starting_weights(
+                        &base.join(path),
+                        own.training.start_replica.as_deref(),
+                        &network,
+                    )?;
+                    key = key.key("start", &hash);
+                    Some(start)
+                }
+                None => None,
+            };
+            let replica = Replica {
+                entry,
+                config: own,
+                phases,
+                start,
+            };
+            match groups
+                .iter_mut()
+                .find(|g| g.takes(&network, &replica.config.training))
+            {
+                Some(group) => group.replicas.push(replica),
+                None => groups.push(Group {
+                    folder: None,
+                    network,
+                    training: replica.config.training.clone(),
+                    replicas: vec![replica],
+                }),
+            }
+        }
+        let narrowest = groups.iter().map(|g| g.network.d_vocab).min().unwrap_or(0);
+        for (i, (name, source)) in evals.iter().enumerate() {
+            let needed = source.d_vocab();
+            if needed > narrowest {
+                let message = format!(
+                    "the eval `{name}` has {needed} tokens, the network {narrowest}; set \
+                     `model.d_vocab` = {needed}"
+                );
+                return Err(loaded.error(&format!("evals[{i}].data"), message).into());
+            }
+        }
+        if groups.len() > 1 {
+            for group in &mut groups {
+                group.folder = group.replicas.first().map(|r| r.entry.arm.clone());
+            }
+        }
+        let schedule = Schedule::build(&config.checkpoints, Step(config.training.steps));
+        Ok(Self {
+            config: config.clone(),
+            resolved_toml: loaded.resolved_toml.clone(),
+            key: key.finish(),
+            groups,
+            evals,
+            schedule,
+        })
+    }
+
+    /// Every replica, in the order of the configuration.
+    pub fn replicas(&self) -> impl Iterator<Item = &Replica> {
+        self.groups.iter().flat_map(|g| &g.replicas)
+    }
+}
+
+impl Group {
+    /// Whether a replica of this network and training can lie in the same stack: all but its
+    /// initialisation, its learning rate, weight decay, clipping and start must agree.
+    fn takes(&self, network: &TransformerConfig, training: &TrainingSection) -> bool {
+        let same_network = TransformerConfig {
+            init: network.init,
+            ..self.network.clone()
+        };
+        let TrainingSection {
+            lr,
+            weight_decay,
+            clip,
+            ref start_from,
+            ref start_replica,
+            ..
+        } = *training;
+        let same_training = TrainingSection {
+            lr,
+            weight_decay,
+            clip,
+            start_from: start_from.clone(),
+            start_replica: start_replica.clone(),
+            ..self.training.clone()
+        };
+        same_network == *network && same_training == *training
+    }
+
+    /// The group's own place below a folder of the run: the folder itself if it is the only group.
+    pub fn place(&self, below: PathBuf) -> PathBuf {
+        match &self.folder {
+            Some(name) => below.join(name),
+            None => below,
+        }
+    }
+
+    /// Names of the replicas in the order of the leading axis.
+    pub fn names(&self) -> Vec<String> {
+        self.replicas.iter().map(|r| r.entry.name.clone()).collect()
+    }
+}
+
+/// One replica of a checkpoint as the start of another run, and the file's hash.
+fn starting_weights(
+    path: &Path,
+    replica: Option<&str>,
+    network: &TransformerConfig,
+) -> Result<(Vec<NamedTensor>, Key), TrainingError> {
+    let wrong = |reason: String| TrainingError::Start {
+        path: path.to_owned(),
+        reason,
+    };
+    let (checkpoint, hash) = Checkpoint::read(path)?;
+    let name = match (replica, checkpoint.replicas.as_slice()) {
+        (Some(name), _) => name.to_owned(),
+        (None, [only]) => only.clone(),
+        (None, several) => {
+            return Err(wrong(format!(
+                "holds several replicas; set training.start_replica to one of {}",
+                several.join(", ")
+            )));
+        }
+    };
+    let mut tensors = checkpoint.select(&name)?.tensors;
+    for tensor in &mut tensors {
+        tensor.shape.insert(0, 1);
+    }
+    // Building it once tells whether the shapes fit, before anything is written.
+    weights::from_named(network, 1, &tensors, &burn::tensor::Device::flex()).map_err(wrong)?;
+    Ok((tensors, hash))
+}

@@ -1,0 +1,301 @@
+//! Replicas in training: parameters, moments, and one update.
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use ontogeny_data::Sequences;
+use ontogeny_model::{ModelError, Transformer, weights};
+use ontogeny_store::NamedTensor;
+
+use crate::optimizer::{Moments, Optimizer, Rates, clip_factor, gradient_norm};
+
+/// `frozen_at` of a replica that goes on.
+const ALIVE: f32 = -1.0;
+
+/// Several replicas that one pass moves.
+///
+/// On a GPU that is every replica of a shape; on a CPU each replica is a stack of its own and
+/// stacks are spread over threads. The numbers are the same.
+#[derive(Debug, Clone)]
+pub struct Stack {
+    network: Transformer,
+    moments: Vec<Moments>,
+    /// Step at which each replica was frozen, `[R, 1, 1]`; [`ALIVE`] for one that goes on.
+    frozen_at: Tensor<3>,
+    hyper: Hyper,
+}
+
+/// Hyper-parameters that may differ between replicas, `[R, 1, 1]` each, and the rule they share.
+#[derive(Debug, Clone)]
+pub struct Hyper {
+    /// The update rule.
+    pub optimizer: Optimizer,
+    /// Peak learning rate.
+    pub learning_rate: Tensor<3>,
+    /// Weight decay.
+    pub weight_decay: Tensor<3>,
+    /// Greatest gradient norm; 0 for none.
+    pub clip: Tensor<3>,
+}
+
+/// What one update reported, on the device until it is read.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    loss: Tensor<1>,
+    gradient_norm: Tensor<3>,
+    frozen_at: Tensor<3>,
+}
+
+/// What one update reported for one replica.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ReplicaOutcome {
+    /// Mean cross-entropy of the batch before the update, in nats.
+    pub loss: f32,
+    /// Euclidean norm of the whole gradient before clipping.
+    pub gradient_norm: f32,
+    /// Updates done when the loss or the gradient stopped being finite.
+    pub frozen_at: Option<u64>,
+}
+
+/// A column of one number for each replica, `[R, 1, 1]`.
+pub fn column(values: &[f64], device: &Device) -> Tensor<3> {
+    let values: Vec<f32> = values.iter().map(|&v| v as f32).collect();
+    let shape = [values.len(), 1, 1];
+    Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+/// Inputs and targets of a batch of each replica, `[R, B·T]` each.
+///
+/// # Panics
+/// If the batches differ in shape.
+pub fn tokens(batches: &[Sequences], device: &Device) -> (Tensor<2, Int>, Tensor<2, Int>) {
+    let (rows, len) = (batches[0].rows, batches[0].len);
+    let t = len - 1;
+    let take = |from: usize| {
+        let mut out: Vec<i32> = Vec::with_capacity(batches.len() * rows * t);
+        for batch in batches {
+            assert_eq!((batch.rows, batch.len), (rows, len), "batches of one shape");
+            for row in batch.tokens.chunks_exact(len) {
+                // A vocabulary is far below 2³¹.
+                out.extend(row[from..from + t].iter().map(|&token| token as i32));
+            }
+        }
+        Tensor::from_data(TensorData::new(out, [batches.len(), rows * t]), device)
+    };
+    (take(0), take(1))
+}
+
+impl Stack {
+    /// Replicas before their first update.
+    pub fn new(network: Transformer, hyper: Hyper) -> Self {
+        let moments = network
+            .clone()
+            .into_parameters()
+            .iter()
+            .map(|p| hyper.optimizer.start(p))
+            .collect();
+        let frozen_at = hyper.learning_rate.zeros_like() + f64::from(ALIVE);
+        Self {
+            network,
+            moments,
+            frozen_at,
+            hyper,
+        }
+    }
+
+    /// The networks as they are now.
+    pub fn network(&self) -> &Transformer {
+        &self.network
+    }
+
+    /// One update of every replica that is not frozen, from one batch for each.
+    ///
+    /// `step` is the number of updates done before it; `schedule` the factor of the learning rate.
+    pub fn update(&mut self, step: u64, schedule: f64, batches: &[Sequences]) -> Outcome {
+        let device = self.network.device();
+        let (inputs, targets) = tokens(batches, &device);
+        let tracked = self.network.tracked();
+        let loss = tracked.loss(inputs, targets, batches[0].len - 1);
+        let mut gradients = loss.clone().sum().backward();
+        let loss = loss.inner();
+        let gradients: Vec<Tensor<3>> = tracked
+            .into_parameters()
+            .into_iter()
+            .map(|p| {
+                p.grad_remove(&mut gradients)
+                    .unwrap_or_else(|| p.inner().zeros_like())
+            })
+            .collect();
+
+        let norm = gradient_norm(&gradients);
+        let replicas = loss.dims()[0];
+        let sound = (loss.clone().reshape([replicas, 1, 1]) + norm.clone()).is_finite();
+        let goes_on = self.frozen_at.clone().equal_elem(ALIVE);
+        self.frozen_at = self
+            .frozen_at
+            .clone()
+            .mask_fill(goes_on.bool_and(sound.bool_not()), step as f64);
+
+        let rates = Rates {
+            learning_rate: self.hyper.learning_rate.clone() * schedule,
+            weight_decay: self.hyper.weight_decay.clone(),
+            gradient_scale: clip_factor(&norm, &self.hyper.clip),
+            alive: self.frozen_at.clone().equal_elem(ALIVE).float(),
+        };
+        let moments = std::mem::take(&mut self.moments);
+        let mut next = Vec::with_capacity(moments.len());
+        for ((parameter, gradient), old) in self
+            .network
+            .clone()
+            .into_parameters()
+            .into_iter()
+            .zip(gradients)
+            .zip(moments)
+        {
+            let (parameter, moments) =
+                self.hyper
+                    .optimizer
+                    .update(step + 1, parameter, gradient, old, &rates);
+            next.push(parameter);
+            self.moments.push(moments);
+        }
+        self.network = Transformer::from_parameters(self.network.config(), next);
+        Outcome {
+            loss,
+            gradient_norm: norm,
+            frozen_at: self.frozen_at.clone(),
+        }
+    }
+}
+
+impl Outcome {
+    /// Reads what happened to each replica; on a GPU this waits for the step to finish.
+    ///
+    /// # Errors
+    /// [`ModelError::Read`] if the device fails.
+    pub fn read(&self) -> Result<Vec<ReplicaOutcome>, ModelError> {
+        let replicas = self.loss.dims()[0];
+        let column = self.loss.clone().reshape([replicas, 1, 1]);
+        let all = Tensor::cat(
+            vec![column, self.gradient_norm.clone(), self.frozen_at.clone()],
+            2,
+        );
+        let [values] = weights::read(&[all])?.try_into().unwrap_or_default();
+        Ok(values
+            .chunks_exact(3)
+            .map(|v| ReplicaOutcome {
+                loss: v[0],
+                gradient_norm: v[1],
+                frozen_at: (v[2] != ALIVE).then_some(v[2] as u64),
+            })
+            .collect())
+    }
+}
+
+/// Name of [`Stack`]'s own column in a resume state.
+const FROZEN_AT: &str = "frozen_at";
+
+impl Stack {
+    /// The step at which each replica was frozen; `None` for one that goes on.
+    ///
+    /// # Errors
+    /// [`ModelError::Read`] if the device fails.
+    pub fn frozen_at(&self) -> Result<Vec<Option<u64>>, ModelError> {
+        let values = weights::read(std::slice::from_ref(&self.frozen_at))?.concat();
+        Ok(values
+            .into_iter()
+            .map(|v| (v != ALIVE).then_some(v as u64))
+            .collect())
+    }
+
+    /// Everything that the next update depends on, as named tensors `[R, ..]`.
+    ///
+    /// # Errors
+    /// [`ModelError::Read`] if the device fails.
+    pub fn state(&self) -> Result<Vec<NamedTensor>, ModelError> {
+        let specs = self.network.config().parameters();
+        let mut named: Vec<(String, Tensor<3>)> = Vec::new();
+        let parameters = self.network.clone().into_parameters();
+        for ((spec, parameter), moments) in specs.iter().zip(parameters).zip(&self.moments) {
+            named.push((format!("weights/{}", spec.name), parameter));
+            named.push((format!("first/{}", spec.name), moments.first.clone()));
+            if let Some(second) = &moments.second {
+                named.push((format!("second/{}", spec.name), second.clone()));
+            }
+        }
+        named.push((FROZEN_AT.to_owned(), self.frozen_at.clone()));
+        let (names, tensors): (Vec<_>, Vec<_>) = named.into_iter().unzip();
+        let shapes: Vec<_> = tensors.iter().map(|t| t.dims().to_vec()).collect();
+        let values = weights::read(&tensors)?;
+        Ok(names
+            .into_iter()
+            .zip(shapes)
+            .zip(values)
+            .map(|((name, shape), data)| NamedTensor { name, shape, data })
+            .collect())
+    }
+
+    /// Puts the stack where a state was taken, bit for bit. `first` is the stack's first replica
+    /// in the state, which may hold more.
+    ///
+    /// # Errors
+    /// A sentence naming the tensor that is missing or of another shape.
+    pub fn restore(&mut self, state: &[NamedTensor], first: usize) -> Result<(), String> {
+        let device = self.network.device();
+        let count = self.network.replicas();
+        let get = |name: &str, rows: usize, cols: usize| -> Result<Tensor<3>, String> {
+            let found = state
+                .iter()
+                .find(|t| t.name == name)
+                .ok_or_else(|| format!("tensor `{name}` is missing"))?;
+            match found.shape.as_slice() {
+                [all, r, c] if (*r, *c) == (rows, cols) && first + count <= *all => {
+                    let size = rows * cols;
+                    let values = found.data[first * size..(first + count) * size].to_vec();
+                    Ok(Tensor::from_data(
+                        TensorData::new(values, [count, rows, cols]),
+                        &device,
+                    ))
+                }
+                shape => Err(format!(
+                    "tensor `{name}` has shape {shape:?}, expected [at least {}, {rows}, {cols}]",
+                    first + count
+                )),
+            }
+        };
+        let specs = self.network.config().parameters();
+        let mut parameters = Vec::with_capacity(specs.len());
+        let mut moments = Vec::with_capacity(specs.len());
+        for (spec, old) in specs.iter().zip(&self.moments) {
+            let part = |part: &str| get(&format!("{part}/{}", spec.name), spec.rows, spec.cols);
+            parameters.push(part("weights")?);
+            moments.push(Moments {
+                first: part("first")?,
+                second: match old.second {
+                    Some(_) => Some(part("second")?),
+                    None => None,
+                },
+            });
+        }
+        self.frozen_at = get(FROZEN_AT, 1, 1)?;
+        self.moments = moments;
+        self.network = Transformer::from_parameters(self.network.config(), parameters);
+        Ok(())
+    }
+}
+
+/// Stacks of the same shape as one, along the replica axis.
+///
+/// # Panics
+/// If the stacks do not hold the same tensors.
+pub fn join(stacks: Vec<Vec<NamedTensor>>) -> Vec<NamedTensor> {
+    stacks
+        .into_iter()
+        .reduce(|mut all, more| {
+            for (whole, part) in all.iter_mut().zip(more) {
+                assert_eq!(whole.name, part.name, "stacks hold the same tensors");
+                whole.shape[0] += part.shape[0];
+                whole.data.extend(part.data);
+            }
+            all
+        })
+        .unwrap_or_default()
+}

@@ -1,0 +1,138 @@
+//! A command that has not come to its end yet.
+
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::{Ended, binary};
+
+/// No command of a test takes nearly as long.
+const LIMIT: Duration = Duration::from_secs(300);
+/// Between two looks at a command.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// A command of the binary, ended with the value if it has not been before.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    command: String,
+    stdout: File,
+    stderr: File,
+}
+
+impl Running {
+    /// Starts the binary in a folder. What it prints goes to files, so that it never has to wait
+    /// for a reader.
+    #[track_caller]
+    pub(crate) fn start(folder: &Path, arguments: &[&str]) -> Self {
+        let file = || tempfile::tempfile().expect("a temporary file can be made");
+        let (stdout, stderr) = (file(), file());
+        let share = |file: &File| Stdio::from(file.try_clone().expect("a file can be shared"));
+        let child = Command::new(binary())
+            .args(arguments)
+            .current_dir(folder)
+            .env_remove("ONTOGENY_LOG")
+            .stdin(Stdio::null())
+            .stdout(share(&stdout))
+            .stderr(share(&stderr))
+            .spawn()
+            .expect("the binary can be started");
+        let command = format!("ontogeny {}", arguments.join(" "));
+        Self { child, command, stdout, stderr }
+    }
+
+    /// Waits for the end.
+    ///
+    /// # Panics
+    /// If it does not come.
+    #[track_caller]
+    pub fn wait(mut self) -> Ended {
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.status() {
+                return self.ended(status);
+            }
+            assert!(
+                begun.elapsed() < LIMIT,
+                "{} did not end\n{}",
+                self.command,
+                contents(&mut self.stderr)
+            );
+            sleep(PAUSE);
+        }
+    }
+
+    /// Waits until `ready` says so, while the command runs.
+    ///
+    /// # Panics
+    /// If the command ends before, or it takes too long.
+    #[track_caller]
+    pub fn wait_until(&mut self, what: &str, ready: impl Fn() -> bool) {
+        let begun = Instant::now();
+        while !ready() {
+            let status = self.status();
+            assert!(
+                status.is_none() && begun.elapsed() < LIMIT,
+                "{}: {what} was waited for in vain ({status:?})\n{}",
+                self.command,
+                contents(&mut self.stderr)
+            );
+            sleep(PAUSE);
+        }
+    }
+
+    /// Kills it (SIGKILL where there are signals).
+    ///
+    /// # Panics
+    /// If it had come to its end by itself: then nothing was tested.
+    #[track_caller]
+    pub fn kill(mut self) -> Ended {
+        assert!(self.status().is_none(), "{} ended before it was killed", self.command);
+        self.child.kill().expect("a child can be killed");
+        let status = self.child.wait().expect("a child can be waited for");
+        self.ended(status)
+    }
+
+    /// Does what Ctrl-C does (SIGINT).
+    ///
+    /// # Panics
+    /// If the signal cannot be sent.
+    #[track_caller]
+    pub fn interrupt(&self) {
+        // `kill` is part of every shell; a program of that name is not everywhere.
+        let sent = Command::new("sh").args(["-c", "kill -INT \"$0\"", &self.child.id().to_string()]).status();
+        assert!(sent.is_ok_and(|s| s.success()), "no signal could be sent to {}", self.command);
+    }
+
+    fn status(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("a child can be asked for its status")
+    }
+
+    fn ended(mut self, status: ExitStatus) -> Ended {
+        Ended {
+            command: self.command.clone(),
+            status,
+            stdout: contents(&mut self.stdout),
+            stderr: contents(&mut self.stderr),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // A test that fails leaves no process behind; one that has ended cannot be killed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// All that was written to a file so far.
+fn contents(file: &mut File) -> String {
+    let mut bytes = Vec::new();
+    let read = file.rewind().and_then(|()| file.read_to_end(&mut bytes));
+    read.expect("a temporary file can be read");
+    String::from_utf8_lossy(&bytes).into_owned()
+}
