@@ -26,7 +26,7 @@ from safetensors import safe_open
 
 LAYER_NORM_EPS = 1e-5
 ROTARY_BASE = 10_000.0
-CONFIG_KEYS = "n_layers n_heads d_model d_head d_mlp act norm positions tied bias n_ctx d_vocab".split()
+CONFIG_KEYS = "n_layers n_heads d_model d_head d_mlp activation norm positions tied bias n_ctx d_vocab".split()
 
 
 class Refused(Exception):
@@ -113,7 +113,7 @@ def log_probs(c, w, tokens):
         return x / np.sqrt((x**2).mean(-1, keepdims=True) + LAYER_NORM_EPS) * w[name + ".w"] + w[name + ".b"]
 
     def activation(x):
-        if c["act"] == "relu":
+        if c["activation"] == "relu":
             return np.maximum(x, 0.0)
         return x * 0.5 * (1.0 + np.vectorize(math.erf)(x / math.sqrt(2.0)))
 

@@ -47,6 +47,7 @@ def stand_in(folder, answer):
 def one_variant(golden, folder):
     with safe_open(golden, framework="numpy") as file:
         config = json.loads(file.metadata()["config"])
+        config["activation"] = config.pop("act")  # as config.json has it
         values = {name: file.get_tensor(name) for name in file.keys()}
     weights = {name.removeprefix("weights/"): w for name, w in values.items() if name.startswith("weights/")}
     rng = np.random.default_rng(1)

@@ -52,7 +52,8 @@ impl Ended {
         let ended = self.success();
         let object = serde_json::from_str::<Value>(&ended.stdout);
         assert!(
-            object.as_ref().is_ok_and(Value::is_object) && ended.stdout.trim_end().lines().count() == 1,
+            object.as_ref().is_ok_and(Value::is_object)
+                && ended.stdout.trim_end().lines().count() == 1,
             "not one JSON object on one line: {ended}"
         );
         object.unwrap_or_default()
@@ -66,14 +67,22 @@ impl Ended {
     pub fn refusal(&self) -> Refusal {
         // Ended by a signal there is no code; Rust's panics exit with 101.
         let refused = matches!(self.status.code(), Some(code) if code != 0 && code != 101);
-        assert!(refused && !self.stderr.contains("panicked"), "no clean failure: {self}");
+        assert!(
+            refused && !self.stderr.contains("panicked"),
+            "no clean failure: {self}"
+        );
         assert_eq!(self.stdout, "", "a failure prints nothing: {self}");
         let last = self.stderr.lines().next_back().unwrap_or_default();
         let object: Value = serde_json::from_str(last).unwrap_or_default();
         let error = &object["error"];
+        let mut found: Vec<&String> = error
+            .as_object()
+            .into_iter()
+            .flat_map(|o| o.keys())
+            .collect();
+        found.sort();
         let keys = ["column", "file", "key", "line", "message"];
-        let found = error.as_object().map(|o| o.keys().map(String::as_str).collect::<Vec<_>>());
-        assert_eq!(found.as_deref(), Some(&keys[..]), "the last line is no error: {self}");
+        assert_eq!(found, keys, "the last line is no error: {self}");
         let text = |key: &str| error[key].as_str().map(str::to_owned);
         let message = text("message").unwrap_or_default();
         assert!(!message.is_empty(), "an error says nothing: {self}");
@@ -89,7 +98,15 @@ impl Ended {
 
 impl std::fmt::Display for Ended {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { command, status, stdout, stderr } = self;
-        write!(f, "`{command}` ended with {status}\n--- stdout\n{stdout}\n--- stderr\n{stderr}")
+        let Self {
+            command,
+            status,
+            stdout,
+            stderr,
+        } = self;
+        write!(
+            f,
+            "`{command}` ended with {status}\n--- stdout\n{stdout}\n--- stderr\n{stderr}"
+        )
     }
 }

@@ -27,7 +27,11 @@ pub use sandbox::{Sandbox, Tree};
 pub fn binary() -> PathBuf {
     if let Some(named) = std::env::var_os("ONTOGENY_BIN") {
         let path = PathBuf::from(named);
-        assert!(path.is_file(), "ONTOGENY_BIN names {}, which is no file", path.display());
+        assert!(
+            path.is_file(),
+            "ONTOGENY_BIN names {}, which is no file",
+            path.display()
+        );
         return path;
     }
     let own = std::env::current_exe().expect("a running test has an executable");

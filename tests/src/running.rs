@@ -41,7 +41,12 @@ impl Running {
             .spawn()
             .expect("the binary can be started");
         let command = format!("ontogeny {}", arguments.join(" "));
-        Self { child, command, stdout, stderr }
+        Self {
+            child,
+            command,
+            stdout,
+            stderr,
+        }
     }
 
     /// Waits for the end.
@@ -90,7 +95,11 @@ impl Running {
     /// If it had come to its end by itself: then nothing was tested.
     #[track_caller]
     pub fn kill(mut self) -> Ended {
-        assert!(self.status().is_none(), "{} ended before it was killed", self.command);
+        assert!(
+            self.status().is_none(),
+            "{} ended before it was killed",
+            self.command
+        );
         self.child.kill().expect("a child can be killed");
         let status = self.child.wait().expect("a child can be waited for");
         self.ended(status)
@@ -103,12 +112,20 @@ impl Running {
     #[track_caller]
     pub fn interrupt(&self) {
         // `kill` is part of every shell; a program of that name is not everywhere.
-        let sent = Command::new("sh").args(["-c", "kill -INT \"$0\"", &self.child.id().to_string()]).status();
-        assert!(sent.is_ok_and(|s| s.success()), "no signal could be sent to {}", self.command);
+        let sent = Command::new("sh")
+            .args(["-c", "kill -INT \"$0\"", &self.child.id().to_string()])
+            .status();
+        assert!(
+            sent.is_ok_and(|s| s.success()),
+            "no signal could be sent to {}",
+            self.command
+        );
     }
 
     fn status(&mut self) -> Option<ExitStatus> {
-        self.child.try_wait().expect("a child can be asked for its status")
+        self.child
+            .try_wait()
+            .expect("a child can be asked for its status")
     }
 
     fn ended(mut self, status: ExitStatus) -> Ended {

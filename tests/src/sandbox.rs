@@ -31,7 +31,9 @@ impl Sandbox {
     /// If the system gives none.
     pub fn new() -> Self {
         let root = tempfile::Builder::new().prefix("ontogeny-test-").tempdir();
-        Self { root: root.expect("a temporary folder can be made") }
+        Self {
+            root: root.expect("a temporary folder can be made"),
+        }
     }
 
     /// The path of something in the folder; an absolute path stays what it is.
@@ -126,9 +128,13 @@ impl Sandbox {
 
     /// Names of the files in a folder, sorted; none if the folder is not there.
     pub fn names(&self, folder: impl AsRef<Path>) -> Vec<String> {
-        let entries = fs::read_dir(self.path(folder)).into_iter().flatten().flatten();
-        let mut names: Vec<String> =
-            entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        let entries = fs::read_dir(self.path(folder))
+            .into_iter()
+            .flatten()
+            .flatten();
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .collect();
         names.sort();
         names
     }

@@ -1,6 +1,7 @@
 //! Failures as a person reads them, and as a script does.
 
-use std::path::Path;
+use std::fmt;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use ontogeny_analysis::AnalysisError;
@@ -15,6 +16,8 @@ use serde::Serialize;
 const FAILED: u8 = 1;
 /// Exit code of a command line that could not be understood.
 const USAGE: u8 = 2;
+/// Exit code of a command that was interrupted, as shells have it for Ctrl-C.
+const INTERRUPTED: u8 = 130;
 
 /// Where a failure lies, as far as it is known.
 #[derive(Debug, Default, Serialize)]
@@ -34,6 +37,44 @@ pub fn report(error: &anyhow::Error, json: bool) -> ExitCode {
     }
     ExitCode::from(FAILED)
 }
+
+/// Says where a command was interrupted and how it goes on; to a script, which gets no result from
+/// it, in the way of a failure.
+pub fn interrupted(how: String, json: bool) -> ExitCode {
+    eprintln!("{how}");
+    if json {
+        print_json(&Failure {
+            message: how,
+            ..Failure::default()
+        });
+    }
+    ExitCode::from(INTERRUPTED)
+}
+
+/// A failure that only the binary itself can see, about a file or folder.
+#[derive(Debug)]
+pub struct InFile {
+    path: PathBuf,
+    reason: String,
+}
+
+impl InFile {
+    /// The error that `path` is not what it should be, for `reason`.
+    pub fn error(path: &Path, reason: impl Into<String>) -> anyhow::Error {
+        anyhow::Error::new(Self {
+            path: path.to_owned(),
+            reason: reason.into(),
+        })
+    }
+}
+
+impl fmt::Display for InFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path.display(), self.reason)
+    }
+}
+
+impl std::error::Error for InFile {}
 
 /// What clap makes of a command line it cannot take; help and version are not failures.
 pub fn usage(error: &clap::Error) -> ExitCode {
@@ -83,6 +124,9 @@ fn locate(error: &anyhow::Error) -> Failure {
 fn known(cause: &(dyn std::error::Error + 'static)) -> Option<(Option<String>, Failure)> {
     if let Some(e) = cause.downcast_ref::<ConfigError>() {
         return Some((Some(e.message.clone()), config(e)));
+    }
+    if let Some(e) = cause.downcast_ref::<InFile>() {
+        return Some((None, in_file(&e.path)));
     }
     if let Some(e) = cause.downcast_ref::<DataError>() {
         return Some((None, data(e)));

@@ -1,6 +1,11 @@
 //! The `ontogeny` binary: parse, build, call, print.
 
 #![recursion_limit = "256"]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the binary is what speaks to the terminal"
+)]
 
 mod arguments;
 mod commands;
@@ -19,10 +24,8 @@ use arguments::Arguments;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Exit code of a run that was interrupted, as shells have it for Ctrl-C.
-const INTERRUPTED: u8 = 130;
-
 fn main() -> ExitCode {
+    quiet_wayland();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return failure::usage(&error),
@@ -39,7 +42,18 @@ fn main() -> ExitCode {
     let json = arguments.json;
     match commands::dispatch(arguments) {
         Ok(commands::Finish::Complete) => ExitCode::SUCCESS,
-        Ok(commands::Finish::Interrupted) => ExitCode::from(INTERRUPTED),
+        Ok(commands::Finish::Interrupted(how)) => failure::interrupted(how, json),
         Err(error) => failure::report(&error, json),
+    }
+}
+
+/// Mesa's drivers look for a Wayland display when adapters are listed, and complain on standard
+/// error where this variable is missing, as it is in containers and batch jobs.
+fn quiet_wayland() {
+    const VARIABLE: &str = "XDG_RUNTIME_DIR";
+    if std::env::var_os(VARIABLE).is_none() {
+        // SAFETY: this is the first thing the program does; there is no other thread yet that
+        // could read the environment.
+        unsafe { std::env::set_var(VARIABLE, std::env::temp_dir()) };
     }
 }

@@ -28,8 +28,33 @@ pub fn configuration(path: Option<&Path>, set: &[String]) -> Result<LoadedConfig
 }
 
 /// Folder of tokenized corpora.
-pub fn cache() -> PathBuf {
+fn cache() -> PathBuf {
     Path::new(RUNS).join(CACHE)
+}
+
+/// Builds what a configuration describes. If that fails, what was made of corpora on the way is
+/// removed: a refused configuration leaves nothing behind.
+pub fn build(loaded: &LoadedConfig) -> Result<Run> {
+    let cache = cache();
+    let files = || -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(&cache).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).collect()
+    };
+    let before = files();
+    let missing: Vec<&Path> = [cache.as_path(), Path::new(RUNS)]
+        .into_iter()
+        .filter(|folder| !folder.exists())
+        .collect();
+    Ok(Run::build(loaded, &cache).inspect_err(|_| {
+        // What cannot be removed does no harm, and the failure itself is what has to be told.
+        for file in files().iter().filter(|file| !before.contains(file)) {
+            let _ = std::fs::remove_file(file);
+        }
+        // Only empty folders can be removed so: another process may have begun to use them.
+        for folder in missing {
+            let _ = std::fs::remove_dir(folder);
+        }
+    })?)
 }
 
 /// Opens a device and says so if it is not what one would expect.
@@ -105,7 +130,7 @@ pub fn refresh_configuration(folder: &RunFolder, resolved: &str) -> Result<()> {
 pub fn reopen(root: &Path, set: &[String]) -> Result<(RunFolder, Run)> {
     let folder = RunFolder::open(root)?;
     let loaded = RunConfig::load(&folder.config_toml(), set)?;
-    let run = Run::build(&loaded, &cache())?;
+    let run = build(&loaded)?;
     let manifest = folder.read_manifest()?;
     if run.key != manifest.config_key {
         return Err(TrainingError::Folder {

@@ -206,6 +206,7 @@ mod adapters {
     //! GPU adapters as wgpu reports them.
 
     use std::pin::pin;
+    use std::sync::OnceLock;
     use std::task::{Context, Poll, Waker};
 
     use burn::tensor::{Device, DeviceKind};
@@ -227,7 +228,13 @@ mod adapters {
         }
     }
 
-    fn infos() -> Vec<wgpu::AdapterInfo> {
+    /// Adapters do not come and go while the program runs, and drivers are slow to ask.
+    fn infos() -> &'static [wgpu::AdapterInfo] {
+        static INFOS: OnceLock<Vec<wgpu::AdapterInfo>> = OnceLock::new();
+        INFOS.get_or_init(look)
+    }
+
+    fn look() -> Vec<wgpu::AdapterInfo> {
         let backends = wgpu::Backends::from(AutoGraphicsApi::backend());
         let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
             backends,
@@ -241,7 +248,7 @@ mod adapters {
 
     pub(super) fn entries() -> Vec<DeviceEntry> {
         infos()
-            .into_iter()
+            .iter()
             .enumerate()
             .map(|(n, info)| DeviceEntry {
                 name: format!("gpu:{n}"),

@@ -7,9 +7,9 @@
 //! networks, tensors or files.
 //!
 //! # The cast
-//! - A [`Curve`] is one measure of the table. [`gp`](self) smooths it: a Gaussian process with a
-//!   Matérn covariance on an axis whose warp, length scale, signal and noise are fitted, so that
-//!   the slope has a posterior.
+//! - A [`Curve`] is one measure of the table. It is smoothed by a Gaussian process with a Matérn
+//!   covariance on an axis whose warp, length scale, signal and noise are fitted, so that the slope
+//!   has a posterior.
 //! - A [`View`] is a set of curves that move together. Three are looked at by default: `complexity`
 //!   (λ̂), `behaviour` (the approach to the bigram and to the trigram oracle, and the loss after
 //!   repeated triggers) and `loss`. They stay apart because they show different things: λ̂ may turn
@@ -30,7 +30,53 @@
 //! is, given the measured curve.
 //!
 //! # How often it is right
-//! FIGURES
+//! `ONTOGENY_SEEDS=100 cargo test --release -p ontogeny-analysis stages::tests -- --nocapture`
+//! prints these figures, for 45 log-spaced checkpoints to step 4000; without the variable, tests
+//! run over fewer seeds.
+//!
+//! | curve | noise, share of range | runs of 100 |
+//! |---|---|---|
+//! | noise alone | | 0 with a boundary |
+//! | one sigmoid, width .2 | .3 %, 10 % | 0, 0 with a boundary |
+//! | one sigmoid, width .6 | 2 %, 10 % | 3, 0 with a boundary |
+//! | one sigmoid, width .5 | growing from .1 to 6 % | 4 with a boundary; 1 where the errors are known |
+//! | two sigmoids | .3 %, 2 %, 10 % | 100, 99, 90 with exactly one boundary |
+//! | | | 98, 100, 92 with the true place in the 90 % interval |
+//! | the shape of the main experiment | λ̂ ± .3 to 6 of 150 | 100 with bigram before induction |
+//!
+//! On the published language model, whose stage ends the authors read as 900, 6.5k, 8.5k and 17k:
+//! 819 [645, 930], 6.36k [6.28k, 6.47k], 8.78k [8.71k, 8.85k], 17.7k [17.0k, 18.6k], and no other.
+//! On their regression run, read as 1k, 40k, 126k and 320k: 1.21k [1.15k, 1.25k], 35.2k [32.3k,
+//! 43.8k] and 136k [105k, 178k], one more at 25.7k in the loss alone, and none near 320k, after
+//! which λ̂ rises by 2 % of its range, too little in the noise of its last checkpoints.
+//!
+//! # Example
+//! ```
+//! use ontogeny_analysis::stages::{StageSettings, detect};
+//! use ontogeny_analysis::table::MeasureRow;
+//!
+//! // Two episodes, about steps 20 and 1000.
+//! let sigmoid = |x: f64, centre: f64| 1.0 / (1.0 + (-(x - centre) / 0.3).exp());
+//! let rows: Vec<MeasureRow> = (0..40)
+//!     .map(|i| {
+//!         let x = 0.22 * f64::from(i);
+//!         let step = x.exp_m1() as u64 + i as u64;
+//!         let x = (step as f64).ln_1p();
+//!         let loss = 4.0 - sigmoid(x, 3.0) - sigmoid(x, 7.0);
+//!         MeasureRow {
+//!             step,
+//!             tokens: 2048 * step,
+//!             replica: "a".into(),
+//!             values: [("loss".into(), loss)].into(),
+//!             vectors: Default::default(),
+//!         }
+//!     })
+//!     .collect();
+//! let report = detect(&rows, &StageSettings::default())?;
+//! assert_eq!(report.stages.len(), 2);
+//! assert!((100.0..220.0).contains(&report.boundaries[0].at));
+//! # Ok::<(), ontogeny_analysis::stages::StageError>(())
+//! ```
 
 mod boundaries;
 mod curve;

@@ -61,8 +61,7 @@ pub fn command(a: &FolderArguments, json: bool) -> Result<Finish> {
     place::refresh_configuration(&folder, &run.resolved_toml)?;
     let stop = || asked.load(Ordering::Relaxed);
     let Some(analysed) = analyze_in(&run, &folder, &chosen, &stop)? else {
-        eprintln!("analysis stopped; the same command goes on from there");
-        return Ok(Finish::Interrupted);
+        return Ok(run::interrupted("analysis stopped"));
     };
     if json {
         print_json(&json!({

@@ -5,7 +5,6 @@ use std::fmt::Write;
 use anyhow::Result;
 use ontogeny_data::{Source, Split};
 use ontogeny_store::Stream;
-use ontogeny_training::Run;
 use serde_json::json;
 
 use super::{SCHEMA, print_json};
@@ -20,7 +19,7 @@ const FREQUENT: usize = 12;
 /// `ontogeny data CONFIG`.
 pub fn command(a: &DataArguments, json: bool) -> Result<()> {
     let loaded = place::configuration(a.config.as_deref(), &a.set)?;
-    let run = Run::build(&loaded, &place::cache())?;
+    let run = place::build(&loaded)?;
     let mut shown: Vec<(String, &Source)> = Vec::new();
     for replica in run.replicas() {
         for (at, source) in &replica.phases {

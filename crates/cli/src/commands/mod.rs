@@ -15,6 +15,7 @@ use anyhow::Result;
 use ontogeny_store::Checkpoint;
 
 use crate::arguments::{Arguments, Command};
+use crate::failure::InFile;
 
 /// Version of the JSON that commands print; it grows when a key changes its meaning or goes.
 pub const SCHEMA: u32 = 1;
@@ -23,8 +24,8 @@ pub const SCHEMA: u32 = 1;
 pub enum Finish {
     /// It did what it was asked.
     Complete,
-    /// It was interrupted and can go on.
-    Interrupted,
+    /// It was interrupted; where, and how it goes on.
+    Interrupted(String),
 }
 
 /// Calls the command that was typed.
@@ -51,16 +52,17 @@ fn print_json(value: &serde_json::Value) {
 fn replica_of(checkpoint: &Checkpoint, path: &Path, named: Option<&str>) -> Result<String> {
     match (named, checkpoint.replicas.as_slice()) {
         (Some(name), all) if all.iter().any(|r| r == name) => Ok(name.to_owned()),
-        (Some(name), all) => anyhow::bail!(
-            "{}: there is no replica `{name}`; it holds {}",
-            path.display(),
-            all.join(", ")
-        ),
+        (Some(name), all) => Err(InFile::error(
+            path,
+            format!("there is no replica `{name}`; it holds {}", all.join(", ")),
+        )),
         (None, [only]) => Ok(only.clone()),
-        (None, all) => anyhow::bail!(
-            "{}: holds several replicas; choose one with --replica: {}",
-            path.display(),
-            all.join(", ")
-        ),
+        (None, all) => Err(InFile::error(
+            path,
+            format!(
+                "holds several replicas; choose one with --replica: {}",
+                all.join(", ")
+            ),
+        )),
     }
 }

@@ -14,6 +14,7 @@ use serde_json::json;
 use super::analyze::{self, Analysed, ReplicaStages, STAGES, TABLE, TIMES};
 use super::{SCHEMA, print_json};
 use crate::arguments::FolderArguments;
+use crate::failure::InFile;
 use crate::place;
 
 /// `ontogeny report RUN`.
@@ -44,13 +45,10 @@ pub fn command(a: &FolderArguments, json: bool) -> Result<()> {
 /// What an earlier analysis left on disk.
 fn read(folder: &RunFolder) -> Result<Analysed> {
     let table = folder.analysis().join(TABLE);
-    let missing = || {
-        format!(
-            "{} was not analysed yet; run `ontogeny analyze`",
-            folder.root().display()
-        )
-    };
-    anyhow::ensure!(table.exists(), missing());
+    if !table.exists() {
+        let missing = "was not analysed yet; run `ontogeny analyze`";
+        return Err(InFile::error(folder.root(), missing));
+    }
     let rows = read_series(&table)?
         .into_iter()
         .map(serde_json::from_value::<MeasureRow>)

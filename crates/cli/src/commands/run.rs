@@ -37,7 +37,7 @@ struct Opened {
 fn open(a: &RunArguments) -> Result<Opened> {
     let loaded = place::configuration(a.config.as_deref(), &a.set)?;
     let chosen = place::device(&a.device)?;
-    let run = Run::build(&loaded, &place::cache())?;
+    let run = place::build(&loaded)?;
     let folder = place::folder(&run, a.out.as_deref(), &chosen)?;
     let lock = folder.lock()?;
     place::refresh_configuration(&folder, &run.resolved_toml)?;
@@ -135,9 +135,9 @@ pub fn run(a: &RunArguments, json: bool) -> Result<Finish> {
     Ok(Finish::Complete)
 }
 
-fn interrupted(what: &str) -> Finish {
-    eprintln!("{what}; the same command goes on from there");
-    Finish::Interrupted
+/// The end of a command that was stopped at `what`.
+pub fn interrupted(what: &str) -> Finish {
+    Finish::Interrupted(format!("{what}; the same command goes on from there"))
 }
 
 fn replica_json(

@@ -19,7 +19,7 @@ const VARIANTS: [&str; 4] = [
     "rotary_no_norm",
 ];
 
-/// What a number is off by, at most, after rounding to single precision, relative to itself.
+/// The most that rounding to single precision changes a number by, relative to it.
 const ROUNDING: f32 = f32::EPSILON / 2.0;
 
 /// One variant's file.
@@ -67,7 +67,10 @@ impl Golden {
         let fields = config.as_object_mut().unwrap();
         let activation = fields.remove("act").unwrap();
         fields.insert("activation".to_owned(), activation);
-        fields.insert("init".to_owned(), serde_json::to_value(Init::default()).unwrap());
+        fields.insert(
+            "init".to_owned(),
+            serde_json::to_value(Init::default()).unwrap(),
+        );
         serde_json::from_value(config).unwrap()
     }
 
@@ -100,9 +103,10 @@ impl Golden {
     /// The golden values are computed in double precision. `f32_gap` says how far a correct
     /// computation in single precision, PyTorch's, is from them in each group of keys. Ours rounds
     /// as often but in another order, which depends on the vector instructions at hand, so its
-    /// error is another draw from about the same distribution: it may be a few times as large at
-    /// its largest, but not ten times. To that come eight roundings of the largest value, for the
-    /// gap of a single number may be small by luck.
+    /// error is another draw of the same kind: at its largest it may be a few times the other's (it
+    /// comes to 2.5 times, in a gradient norm with portable instructions), so four times is
+    /// allowed. To that come eight roundings of the largest value, since the gap of a single number
+    /// may be small by luck.
     pub fn check(&self, key: &str, found: &[f32]) {
         let expected = self.values(key);
         assert_eq!(found.len(), expected.len(), "{}: {key}", self.variant);
@@ -122,6 +126,8 @@ impl Golden {
         let gaps: BTreeMap<String, f32> = self.json("f32_gap");
         let of_key = |group: &String| key == group || key.starts_with(&format!("{group}/"));
         let group = gaps.into_iter().find(|(group, _)| of_key(group));
-        group.unwrap_or_else(|| panic!("{}: no gap of {key}", self.variant)).1
+        group
+            .unwrap_or_else(|| panic!("{}: no gap of {key}", self.variant))
+            .1
     }
 }

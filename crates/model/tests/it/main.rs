@@ -26,7 +26,10 @@ fn batch(golden: &Golden, network: &Transformer, shifts: &[usize]) -> [Tensor<2,
         for shift in shifts {
             for row in tokens.chunks_exact(config.n_ctx + 1) {
                 let row = &row[from..from + config.n_ctx];
-                taken.extend(row.iter().map(|&t| ((t as usize + shift) % config.d_vocab) as i32));
+                taken.extend(
+                    row.iter()
+                        .map(|&t| ((t as usize + shift) % config.d_vocab) as i32),
+                );
             }
         }
         let shape = [shifts.len(), rows * config.n_ctx];

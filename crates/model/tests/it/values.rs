@@ -13,7 +13,10 @@ fn logits_and_loss_are_the_golden_ones() {
         let n_ctx = network.config().n_ctx;
         let [inputs, targets] = batch(&golden, &network, &[0]);
         golden.check("logits", &values(network.forward(inputs.clone(), n_ctx)));
-        golden.check("loss", &values(network.loss(inputs.clone(), targets.clone(), n_ctx)));
+        golden.check(
+            "loss",
+            &values(network.loss(inputs.clone(), targets.clone(), n_ctx)),
+        );
         let by_position = values(network.loss_by_position(inputs, targets, n_ctx));
         let mean = by_position.iter().sum::<f32>() / by_position.len() as f32;
         golden.check("loss", &[mean]);
@@ -43,7 +46,10 @@ fn a_trace_holds_the_golden_patterns_and_residual_streams() {
         // Tracing must not change what is computed.
         let untraced = network.forward(inputs, n_ctx);
         assert_eq!(values(trace.logits), values(untraced), "{}", golden.variant);
-        assert_eq!((trace.patterns.len(), trace.residuals.len()), (layers, layers + 1));
+        assert_eq!(
+            (trace.patterns.len(), trace.residuals.len()),
+            (layers, layers + 1)
+        );
         for (layer, pattern) in trace.patterns.into_iter().enumerate() {
             golden.check(&format!("pattern/{layer}"), &values(pattern));
         }
@@ -81,10 +87,18 @@ fn a_shorter_sequence_has_the_logits_of_its_place_in_the_longer_one() {
                 .collect();
             // Matrix products of another size may sum in another order, so not bit for bit; the
             // same rounding as in the whole is the golden test's.
-            let worst = found.iter().zip(&expected).map(|(f, e)| (f - e).abs()).fold(0.0, f32::max);
+            let worst = found
+                .iter()
+                .zip(&expected)
+                .map(|(f, e)| (f - e).abs())
+                .fold(0.0, f32::max);
             let largest = expected.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
             assert_eq!(found.len(), expected.len());
-            assert!(worst <= 8.0 * f32::EPSILON * largest, "{}: {t}: {worst:e}", golden.variant);
+            assert!(
+                worst <= 8.0 * f32::EPSILON * largest,
+                "{}: {t}: {worst:e}",
+                golden.variant
+            );
         }
     }
 }
