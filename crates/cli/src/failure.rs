@@ -31,7 +31,7 @@ struct Failure {
 
 /// Prints an error to standard error; with `json` its last line is `{"error": …}`.
 pub fn report(error: &anyhow::Error, json: bool) -> ExitCode {
-    eprintln!("error: {error:#}");
+    eprintln!("error: {}", sentence(error));
     if json {
         print_json(&locate(error));
     }
@@ -99,12 +99,28 @@ pub fn usage(error: &clap::Error) -> ExitCode {
     ExitCode::from(USAGE)
 }
 
+/// The error and its causes, each said once: a message may already end in its cause's.
+fn sentence(error: &anyhow::Error) -> String {
+    error
+        .chain()
+        .map(ToString::to_string)
+        .fold(String::new(), |mut said, cause| {
+            if !said.contains(&cause) {
+                if !said.is_empty() {
+                    said.push_str(": ");
+                }
+                said.push_str(&cause);
+            }
+            said
+        })
+}
+
 fn print_json(failure: &Failure) {
     eprintln!("{}", serde_json::json!({ "error": failure }));
 }
 
 fn locate(error: &anyhow::Error) -> Failure {
-    let message = format!("{error:#}");
+    let message = sentence(error);
     for cause in error.chain() {
         if let Some(found) = known(cause) {
             return Failure {

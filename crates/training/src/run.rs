@@ -101,16 +101,16 @@ impl Run {
                 .get(spec, n_ctx, base, cache)
                 .map_err(|e| TrainingError::from(loaded.source_error(&at, &e)))
         };
+        // Every network is measured on every eval, so the shortest context decides.
+        let shortest = loaded.arms.iter().map(|arm| arm.config.model.n_ctx).min();
+        let shortest = shortest.unwrap_or(config.model.n_ctx);
         let evals = config
             .evals
             .iter()
             .enumerate()
             .map(|(i, eval)| {
                 let at = format!("evals[{i}].data");
-                Ok((
-                    eval.name.clone(),
-                    source(&eval.data, config.model.n_ctx, at)?,
-                ))
+                Ok((eval.name.clone(), source(&eval.data, shortest, at)?))
             })
             .collect::<Result<Vec<_>, TrainingError>>()?;
 
@@ -143,11 +143,13 @@ impl Run {
             })?;
             let start = match &own.training.start_from {
                 Some(path) => {
-                    let (start, hash) = starting_weights(
-                        &base.join(path),
-                        own.training.start_replica.as_deref(),
-                        &network,
-                    )?;
+                    let path = base.join(path);
+                    let replica = own.training.start_replica.as_deref();
+                    let (start, hash) =
+                        starting_weights(&path, replica, &network).map_err(|reason| {
+                            let message = format!("cannot start from {}: {reason}", path.display());
+                            TrainingError::from(loaded.error("training.start_from", message))
+                        })?;
                     key = key.key("start", &hash);
                     Some(start)
                 }
@@ -246,32 +248,28 @@ impl Group {
     }
 }
 
-/// One replica of a checkpoint as the start of another run, and the file's hash.
+/// One replica of a checkpoint as the start of another run, and the file's hash; or why not.
 fn starting_weights(
     path: &Path,
     replica: Option<&str>,
     network: &TransformerConfig,
-) -> Result<(Vec<NamedTensor>, Key), TrainingError> {
-    let wrong = |reason: String| TrainingError::Start {
-        path: path.to_owned(),
-        reason,
-    };
-    let (checkpoint, hash) = Checkpoint::read(path)?;
+) -> Result<(Vec<NamedTensor>, Key), String> {
+    let (checkpoint, hash) = Checkpoint::read(path).map_err(|e| e.to_string())?;
     let name = match (replica, checkpoint.replicas.as_slice()) {
         (Some(name), _) => name.to_owned(),
         (None, [only]) => only.clone(),
         (None, several) => {
-            return Err(wrong(format!(
-                "holds several replicas; set training.start_replica to one of {}",
+            return Err(format!(
+                "it holds several replicas; set `training.start_replica` to one of {}",
                 several.join(", ")
-            )));
+            ));
         }
     };
-    let mut tensors = checkpoint.select(&name)?.tensors;
+    let mut tensors = checkpoint.select(&name).map_err(|e| e.to_string())?.tensors;
     for tensor in &mut tensors {
         tensor.shape.insert(0, 1);
     }
     // Building it once tells whether the shapes fit, before anything is written.
-    weights::from_named(network, 1, &tensors, &burn::tensor::Device::flex()).map_err(wrong)?;
+    weights::from_named(network, 1, &tensors, &burn::tensor::Device::flex())?;
     Ok((tensors, hash))
 }

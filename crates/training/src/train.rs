@@ -165,7 +165,7 @@ impl<'a> GroupTraining<'a> {
                 &ScheduleSpec {
                     log: METRICS_LOG,
                     every: METRICS_EVERY,
-                    at: Vec::new(),
+                    at: vec![last.0.saturating_sub(1)],
                 },
                 last,
             ),

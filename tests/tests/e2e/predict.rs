@@ -106,39 +106,40 @@ fn log_probabilities_agree_with_those_recomputed_outside() {
         return;
     }
     let sandbox = Sandbox::new();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/check_checkpoint.py");
+    let binary = binary();
     for (name, model) in NETWORKS {
         let checkpoint = trained(&sandbox, name, model);
-        sandbox
-            .run(&[
-                "export",
-                &checkpoint,
-                "--replica",
-                "seed0",
-                "--out",
-                &format!("{name}-alone"),
-            ])
-            .success();
-        for (path, times) in [
-            (checkpoint, 2),
-            (format!("{name}-alone/model.safetensors"), 1),
-        ] {
-            let checked = Command::new("python3")
-                .arg(&script)
-                .arg(sandbox.path(&path))
-                .arg("--binary")
-                .arg(binary())
-                .output()
-                .expect("python3 can be started");
-            let said = String::from_utf8_lossy(&checked.stdout);
-            let agree = said.matches(": agree").count();
-            assert!(
-                checked.status.success() && agree == times,
-                "{name}, {path}: {said}{}",
-                String::from_utf8_lossy(&checked.stderr)
-            );
-        }
+        // Both replicas of the stack, on a full context.
+        let binary = binary.to_str().expect("the binary's path is UTF-8");
+        let said = checked_outside(&sandbox, &[&checkpoint, "--binary", binary]);
+        assert_eq!(said.matches(": agree").count(), 2, "{name}: {said}");
+        // One replica in the classic shapes is the same network.
+        let replica = ["--replica", "seed1", "--json"];
+        let tokens = ["predict", &checkpoint, "--tokens", "2,7,1,8,2,8"];
+        let predicted = sandbox.run(&[&tokens[..], &replica].concat()).success();
+        sandbox.write("predicted.json", predicted.stdout);
+        let folder = format!("{name}-alone");
+        let out = ["export", &checkpoint, "--out", &folder];
+        let exported = sandbox.run(&[&out[..], &replica].concat()).json();
+        let alone = exported["model"].as_str().expect("a path");
+        let said = checked_outside(&sandbox, &[alone, "--predicted", "predicted.json"]);
+        assert_eq!(said.matches(": agree").count(), 1, "{name}: {said}");
     }
+}
+
+/// What the independent recomputation says, if it agrees.
+#[track_caller]
+fn checked_outside(sandbox: &Sandbox, arguments: &[&str]) -> String {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/check_checkpoint.py");
+    let checked = Command::new("python3")
+        .arg(script)
+        .args(arguments)
+        .current_dir(sandbox.path(""))
+        .output()
+        .expect("python3 can be started");
+    let said = String::from_utf8_lossy(&[checked.stdout, checked.stderr].concat()).into_owned();
+    assert!(checked.status.success(), "{arguments:?}: {said}");
+    said
 }
 
 #[test]

@@ -245,6 +245,7 @@ fn stage_settings(section: &StagesSection) -> StageSettings {
         evidence: section.evidence,
         slowdown: section.slowdown,
         least_change: section.least_change,
+        sure_change: section.sure_change,
         same_place: section.same_place,
         head_rise: section.head_rise,
         least_fall: section.least_fall,

@@ -139,6 +139,8 @@ pub struct StagesSection {
     pub slowdown: f64,
     /// Least change of an episode, as a share of the whole range of the curves.
     pub least_change: f64,
+    /// Least change of an episode in posterior standard deviations.
+    pub sure_change: f64,
     /// Boundaries that stand closer than this on ln(step + 1) are one boundary.
     pub same_place: f64,
     /// Least rise of a head's score that can name a stage.
@@ -152,9 +154,10 @@ impl Default for StagesSection {
         Self {
             level: 0.9,
             evidence: 0.9,
-            slowdown: 0.5,
+            slowdown: 0.7,
             least_change: 0.02,
-            same_place: 0.2,
+            sure_change: 5.0,
+            same_place: 0.4,
             head_rise: 0.1,
             least_fall: 0.05,
         }
@@ -283,6 +286,7 @@ impl StagesSection {
             }
         }
         not_negative("stages.least_change", self.least_change)?;
+        not_negative("stages.sure_change", self.sure_change)?;
         not_negative("stages.same_place", self.same_place)?;
         not_negative("stages.head_rise", self.head_rise)?;
         not_negative("stages.least_fall", self.least_fall)

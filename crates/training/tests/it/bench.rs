@@ -50,6 +50,9 @@ at = 10
 data = { kind = "ngram_induction", d_vocab = 12, n_triggers = 0, seed = 1 }
 "#;
 
+/// The bytes of files, by their path in a run's folder.
+type Files = BTreeMap<PathBuf, Vec<u8>>;
+
 /// A run and where it lies.
 pub struct Bench {
     /// Removed with what lies in it when this is dropped.
@@ -65,7 +68,7 @@ pub enum Until {
     Complete,
     /// By an interruption once the group of this number has done so many updates.
     Stopped { group: usize, after: u64 },
-    /// There too, but as if the process were gone: nothing more is written.
+    /// There too, but as by `kill -9`: what is on disk at that moment is all that is left.
     Killed { group: usize, after: u64 },
 }
 
@@ -84,6 +87,9 @@ pub struct Heard {
 
 struct Watcher<'a> {
     until: Until,
+    folder: &'a RunFolder,
+    /// What was on disk when the run was killed.
+    left: Files,
     interrupter: &'a Interrupter,
     heard: Heard,
 }
@@ -99,8 +105,11 @@ impl Observer for Watcher<'_> {
             Until::Stopped { group, after } if here == (group, after) => {
                 self.interrupter.stop(Some("a test"));
             }
-            // Unwinds without the message of a panic.
-            Until::Killed { group, after } if here == (group, after) => resume_unwind(Box::new(())),
+            Until::Killed { group, after } if here == (group, after) => {
+                self.left = files(self.folder.root());
+                // Unwinds without the message of a panic.
+                resume_unwind(Box::new(()));
+            }
             _ => {}
         }
     }
@@ -157,25 +166,35 @@ impl Bench {
         let interrupter = Interrupter::new();
         let mut watcher = Watcher {
             until,
+            folder: &self.folder,
+            left: Files::new(),
             interrupter: &interrupter,
             heard: Heard::default(),
         };
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             train(&self.run, &self.folder, &chosen, &interrupter, &mut watcher).unwrap()
         }));
-        let heard = watcher.heard;
-        match (outcome, until) {
-            (Ok(outcome), _) => (Some(outcome), heard),
-            (Err(_), Until::Killed { .. }) => (None, heard),
-            (Err(panic), _) => resume_unwind(panic),
+        let Watcher { heard, left, .. } = watcher;
+        match outcome {
+            Ok(outcome) => (Some(outcome), heard),
+            Err(_) if !left.is_empty() => {
+                // Unwinding has written buffers that a killed process would have lost.
+                std::fs::remove_dir_all(self.folder.root()).unwrap();
+                for (path, bytes) in left {
+                    let path = self.folder.root().join(path);
+                    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                    std::fs::write(path, bytes).unwrap();
+                }
+                (None, heard)
+            }
+            Err(panic) => resume_unwind(panic),
         }
     }
 
     /// Everything that does not depend on how often the run was interrupted: checkpoints, metrics
     /// and states that are kept for good, as bytes by path.
-    pub fn results(&self) -> BTreeMap<PathBuf, Vec<u8>> {
-        let mut files = BTreeMap::new();
-        collect(self.folder.root(), self.folder.root(), &mut files);
+    fn results(&self) -> Files {
+        let mut files = files(self.folder.root());
         files.retain(|path, _| {
             let part = |name: &str| path.components().any(|c| c.as_os_str() == name);
             part("checkpoints") || part("metrics.jsonl") || part("kept")
@@ -207,7 +226,7 @@ impl Bench {
     /// Compares all results with those of another run, and the newest states.
     pub fn assert_same(&self, other: &Self, place: &str) {
         let (found, expected) = (self.results(), other.results());
-        let names = |files: &BTreeMap<PathBuf, Vec<u8>>| files.keys().cloned().collect::<Vec<_>>();
+        let names = |files: &Files| files.keys().cloned().collect::<Vec<_>>();
         assert_eq!(names(&found), names(&expected), "{place}");
         for (path, bytes) in &found {
             assert!(
@@ -229,15 +248,20 @@ impl Bench {
     }
 }
 
-/// The files below a folder with their bytes, by their path below `root`.
-fn collect(root: &Path, folder: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            collect(root, &path, files);
-        } else {
-            let name = path.strip_prefix(root).unwrap().to_owned();
-            files.insert(name, std::fs::read(&path).unwrap());
+/// Every file below a folder.
+fn files(root: &Path) -> Files {
+    let mut found = Files::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(root).unwrap().to_owned();
+                found.insert(name, std::fs::read(&path).unwrap());
+            }
         }
     }
+    found
 }

@@ -9,11 +9,13 @@
 
 mod arms;
 mod bench;
+mod by_hand;
 mod freezing;
 #[path = "../../../model/tests/it/golden.rs"]
 mod golden;
 mod golden_runs;
 mod members;
+mod phases;
 mod resuming;
 mod stacks;
 mod states;

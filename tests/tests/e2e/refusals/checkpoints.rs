@@ -55,9 +55,10 @@ fn checkpoints_that_cannot_be_used() {
         ("a flipped bit in the header", flipped(100), ""),
         ("a header of impossible length", flipped(6), ""),
     ];
-    let start = format!("{SMALL}[training]\nsteps = 9\nstart_from = \"bad.safetensors\"\n");
-    let start = start.replacen("[training]\nsteps = 100\nbatch = 8\nlr = 1e-2\n", "", 1);
-    sandbox.write("start.toml", start);
+    sandbox.write(
+        "start.toml",
+        "[training]\nsteps = 9\nstart_from = \"bad.safetensors\"\n",
+    );
     for (what, bytes, message) in damaged {
         sandbox.write("bad.safetensors", bytes);
         let expected = Case {
@@ -84,7 +85,12 @@ fn checkpoints_that_cannot_be_used() {
             &sandbox,
             what,
             &["train", "start.toml", "--device", "cpu"],
-            &expected,
+            &Case {
+                file: "start.toml",
+                line: Some(3),
+                key: "training.start_from",
+                ..expected
+            },
         );
     }
     sandbox.write("wide/checkpoints/stray.safetensors", &whole);
@@ -218,6 +224,7 @@ fn runs_that_are_not_what_is_asked_of_them() {
     };
     sandbox.write("shape.toml", start("start_replica = \"seed1\"\n"));
     sandbox.write("several.toml", start(""));
+    sandbox.write("stranger.toml", start("start_replica = \"seed9\"\n"));
     for (what, command, expected) in [
         (
             "no analysis yet",
@@ -270,8 +277,9 @@ fn runs_that_are_not_what_is_asked_of_them() {
             "a start of another shape",
             "train shape.toml --device cpu",
             Case {
-                message: "has shape",
-                file: LAST,
+                message: "tensor `embed.W_E` has shape [1, 16, 16]",
+                file: "shape.toml",
+                line: Some(15),
                 key: "training.start_from",
                 ..CASE
             },
@@ -280,8 +288,20 @@ fn runs_that_are_not_what_is_asked_of_them() {
             "a start of several replicas",
             "train several.toml --device cpu",
             Case {
-                message: "set training.start_replica to one of seed0, seed1",
-                file: LAST,
+                message: "set `training.start_replica` to one of seed0, seed1",
+                file: "several.toml",
+                line: Some(15),
+                key: "training.start_from",
+                ..CASE
+            },
+        ),
+        (
+            "a start of a replica that is not there",
+            "train stranger.toml --device cpu",
+            Case {
+                message: "no replica is named `seed9`",
+                file: "stranger.toml",
+                line: Some(15),
                 key: "training.start_from",
                 ..CASE
             },

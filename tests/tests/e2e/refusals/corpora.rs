@@ -163,8 +163,9 @@ fn nothing_stays_of_a_corpus_whose_run_is_refused() {
             config: "[data]\nkind = \"text\"\ncorpus = \"corpus\"\nd_vocab = 260\n[model]\nn_ctx = 4\n\
                      [training]\nstart_from = \"gone.safetensors\"\n",
             files: &[("corpus/a.txt", TEXT), ("corpus/b.txt", TEXT)],
-            message: "gone.safetensors",
-            file: "gone.safetensors",
+            message: "gone.safetensors`: No such file",
+            line: Some(8),
+            key: "training.start_from",
             ..CASE
         },
     ]);
