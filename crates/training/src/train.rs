@@ -103,7 +103,10 @@ struct GroupTraining<'a> {
     kept: Schedule,
     metrics_at: Schedule,
     metrics: Series,
+    /// What each replica's freezing is known to be, so that it is announced once.
     frozen: Vec<Option<u64>>,
+    /// The step that a state on disk took it up at: all of it is written already.
+    taken_up_at: Option<Step>,
 }
 
 impl<'a> GroupTraining<'a> {
@@ -124,7 +127,7 @@ impl<'a> GroupTraining<'a> {
         let states = StateFolder::create(group.place(folder.state()))?;
 
         let mut stacks = stacks(group, chosen)?;
-        let mut step = Step(0);
+        let mut taken_up_at = None;
         if let Some((at, state)) = states.latest()? {
             let mut first = 0;
             for stack in &mut stacks {
@@ -136,7 +139,12 @@ impl<'a> GroupTraining<'a> {
                     })?;
                 first += stack.network().replicas();
             }
-            step = at;
+            taken_up_at = Some(at);
+        }
+        let step = taken_up_at.unwrap_or_default();
+        let mut frozen = Vec::with_capacity(group.replicas.len());
+        for stack in &stacks {
+            frozen.extend(stack.frozen_at()?);
         }
         // Lines from `step` on are written again; other groups' lines stay.
         let names = group.names();
@@ -170,7 +178,8 @@ impl<'a> GroupTraining<'a> {
                 last,
             ),
             metrics,
-            frozen: vec![None; group.replicas.len()],
+            frozen,
+            taken_up_at,
         })
     }
 
@@ -186,10 +195,13 @@ impl<'a> GroupTraining<'a> {
         loop {
             let done = self.step == self.last;
             let stopping = !done && interrupter.should_stop();
-            if self.run.schedule.contains(self.step) {
+            let taken_up = self.taken_up_at == Some(self.step);
+            let known = taken_up && self.checkpoints.path_of(self.step).exists();
+            if self.run.schedule.contains(self.step) && !known {
                 self.write_checkpoint()?;
             }
-            if done || stopping || self.state_is_due(state_written.elapsed()) {
+            let due = done || stopping || self.state_is_due(state_written.elapsed());
+            if due && !taken_up {
                 self.write_state()?;
                 state_written = Instant::now();
             }
