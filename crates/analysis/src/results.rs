@@ -79,6 +79,7 @@ impl Results {
             reason: e.to_string(),
         })?;
         write_atomically(&path, &bytes)?;
+        tracing::debug!(path = %path.display(), "measured");
         Ok(stored.measures)
     }
 }

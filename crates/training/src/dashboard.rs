@@ -133,7 +133,9 @@ impl Observer for Dashboard {
         if let Some(mut renderer) = self.renderer.take() {
             renderer.end_split();
             renderer.end();
-            renderer.manual_close();
+            if let Err(error) = renderer.on_train_end(None) {
+                tracing::warn!("the dashboard did not close cleanly: {error}");
+            }
         }
     }
 }

@@ -47,7 +47,4 @@ pub enum TrainingError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The terminal.
-    #[error("the progress display failed: {0}")]
-    Display(String),
 }

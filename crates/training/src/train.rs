@@ -139,6 +139,7 @@ impl<'a> GroupTraining<'a> {
                     })?;
                 first += stack.network().replicas();
             }
+            tracing::info!(step = at.0, "taken up from a state");
             taken_up_at = Some(at);
         }
         let step = taken_up_at.unwrap_or_default();
@@ -291,12 +292,13 @@ impl<'a> GroupTraining<'a> {
             .iter()
             .map(|s| weights::to_named(s.network()))
             .collect::<Result<Vec<_>, _>>()?;
-        self.checkpoints.write(&Checkpoint {
+        let entry = self.checkpoints.write(&Checkpoint {
             step: self.step,
             replicas: self.group.names(),
             config: self.checkpoints.config().clone(),
             tensors: join(stacks),
         })?;
+        tracing::debug!(step = self.step.0, hash = %entry.hash.short(), "checkpoint written");
         Ok(())
     }
 
