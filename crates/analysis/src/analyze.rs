@@ -29,7 +29,7 @@ pub const METHOD: &str = "behaviour/1, llc/1";
 /// Changes with anything that changes a figure, so that old results are not taken for new ones.
 const BEHAVIOUR_VERSION: &str = "behaviour/1";
 /// The same for the local learning coefficient.
-const LLC_VERSION: &str = "llc/1";
+const LLC_VERSION: &str = "llc/2";
 
 /// What is measured.
 #[derive(Debug, Clone, PartialEq, Serialize)]

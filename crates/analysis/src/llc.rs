@@ -2,8 +2,10 @@
 
 use burn::tensor::Tensor;
 use ontogeny_data::{Sequences, Source, Split};
+use ontogeny_kernels::on_flex;
 use ontogeny_model::Transformer;
 use ontogeny_store::Stream;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::error::AnalysisError;
@@ -66,17 +68,65 @@ pub fn estimate(
         settings.burn_in < settings.sgld.draws,
         "the burn-in leaves draws"
     );
+    // On a CPU every chain is work of its own for a free core; on a GPU one pass moves all of them.
+    let together = match on_flex(&network.device()) {
+        true => 1,
+        false => settings.chains,
+    };
+    let numbers: Vec<u64> = (0..settings.chains as u64).collect();
+    let parts = numbers
+        .par_chunks(together)
+        .map(|chains| sample(network, source, split, settings, chains))
+        .collect::<Result<Vec<_>, _>>()?;
+    let gather = |f: fn(&Sampled) -> &[f64], draws: usize| -> Vec<f64> {
+        let of_draw = |draw: usize| {
+            let own = move |part| {
+                let width = f(part).len() / draws;
+                &f(part)[draw * width..(draw + 1) * width]
+            };
+            parts.iter().flat_map(own).copied()
+        };
+        (0..draws).flat_map(of_draw).collect()
+    };
+    let kept = settings.sgld.draws - settings.burn_in;
+    let all = gather(|s| &s.losses, settings.sgld.draws);
+    let baselines = gather(|s| &s.baselines, kept);
     let chains = settings.chains;
+    let alive: Vec<bool> = (0..chains)
+        .map(|c| all.iter().skip(c).step_by(chains).all(|l| l.is_finite()))
+        .collect();
+    Ok(summarize(
+        &all[settings.burn_in * chains..],
+        &baselines,
+        &alive,
+        kept,
+        settings.sgld.nbeta,
+    ))
+}
+
+/// What chains that moved together saw, `[draw, chain]` row major.
+struct Sampled {
+    losses: Vec<f64>,
+    /// L(w*) on the minibatches of the draws after the burn-in.
+    baselines: Vec<f64>,
+}
+
+/// Runs the chains of these numbers as one stack.
+fn sample(
+    network: &Transformer,
+    source: &Source,
+    split: Split,
+    settings: &LlcSettings,
+    chains: &[u64],
+) -> Result<Sampled, AnalysisError> {
     let streams = |purpose: &str| -> Vec<Stream> {
-        (0..chains)
-            .map(|c| Stream::new(settings.seed, purpose, &[c as u64]))
-            .collect()
+        let stream = |&chain: &u64| Stream::new(settings.seed, purpose, &[chain]);
+        chains.iter().map(stream).collect()
     };
     let (noise, minibatches) = (streams("sampler noise"), streams("sampler minibatches"));
-    let start = network.repeat(chains);
+    let start = network.repeat(chains.len());
     let (config, device) = (network.config().clone(), network.device());
     let mut baselines = Vec::new();
-
     let losses = sampler::run(
         &start.clone().into_parameters(),
         &settings.sgld,
@@ -93,35 +143,16 @@ pub fn estimate(
                 .unzip();
             let (inputs, targets) = (Tensor::cat(inputs, 0), Tensor::cat(targets, 0));
             if draw >= settings.burn_in {
-                baselines.push(start.loss(inputs.clone(), targets.clone(), t));
+                baselines.push(start.mean_loss(inputs.clone(), targets.clone(), t));
             }
-            let at = Transformer::from_parameters(&config, weights.to_vec()).tracked();
-            let loss = at.loss(inputs, targets, t);
-            let mut gradients = loss.clone().sum().backward();
-            let gradients = at
-                .into_parameters()
-                .into_iter()
-                .map(|p| {
-                    p.grad_remove(&mut gradients)
-                        .unwrap_or_else(|| p.inner().zeros_like())
-                })
-                .collect();
-            Ok((loss.inner(), gradients))
+            let at = Transformer::from_parameters(&config, weights.to_vec());
+            Ok(at.loss_and_gradients(inputs, targets, t))
         },
     )?;
-    let kept = settings.sgld.draws - settings.burn_in;
-    let all = read(losses)?;
-    let baselines = read(baselines)?;
-    let alive: Vec<bool> = (0..chains)
-        .map(|c| all.iter().skip(c).step_by(chains).all(|l| l.is_finite()))
-        .collect();
-    Ok(summarize(
-        &all[settings.burn_in * chains..],
-        &baselines,
-        &alive,
-        kept,
-        settings.sgld.nbeta,
-    ))
+    Ok(Sampled {
+        losses: read(losses)?,
+        baselines: read(baselines)?,
+    })
 }
 
 /// From losses and baselines `[draw, chain]` to the estimate.

@@ -8,7 +8,9 @@
 //! Nothing here knows what the loss is: a closure gives loss and gradient, so that the sampler can
 //! be held against models whose answer is known.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Tensor;
+use ontogeny_kernels::noise::{Distribution, Keys};
+use ontogeny_kernels::{LangevinRates, langevin};
 use ontogeny_store::Stream;
 use serde::{Deserialize, Serialize};
 
@@ -28,59 +30,104 @@ pub struct Sgld {
 /// Loss of each chain, `[R]`, and the gradient of its parameters, `[R, rows, cols]` each.
 pub type LossAndGradient = (Tensor<1>, Vec<Tensor<3>>);
 
-/// Runs the chains and returns the loss of every draw, `[draw, chain]` row major.
+/// Chains on their way.
+pub struct Chains<'a> {
+    /// w*, repeated once for each chain, `[R, rows, cols]`.
+    anchor: &'a [Tensor<3>],
+    weights: Vec<Tensor<3>>,
+    rates: LangevinRates,
+    streams: &'a [Stream],
+    keys: Keys,
+    /// Steps done.
+    steps: u64,
+}
+
+impl<'a> Chains<'a> {
+    /// Chains at `anchor`, which holds w* repeated once for each chain, `[R, rows, cols]`; `noise` has one
+    /// stream for each chain.
+    ///
+    /// # Panics
+    /// If there is no parameter, or not one stream for each chain.
+    pub fn new(anchor: &'a [Tensor<3>], settings: &Sgld, noise: &'a [Stream]) -> Self {
+        let [chains, _, _] = anchor[0].dims();
+        assert_eq!(chains, noise.len(), "one stream for each chain");
+        let device = anchor[0].device();
+        let column = |value: f64| Tensor::full([chains, 1, 1], value, &device);
+        let keys: Vec<[u32; 4]> = noise.iter().map(Stream::key).collect();
+        Self {
+            anchor,
+            weights: anchor.to_vec(),
+            rates: LangevinRates {
+                epsilon: column(settings.epsilon),
+                nbeta: column(settings.nbeta),
+                localization: column(settings.localization),
+            },
+            streams: noise,
+            keys: Keys::new(&keys, &device),
+            steps: 0,
+        }
+    }
+
+    /// Where the chains are, `[R, rows, cols]` each.
+    pub fn weights(&self) -> &[Tensor<3>] {
+        &self.weights
+    }
+
+    /// One step of every chain, from the gradient of its loss where it is.
+    pub fn step(&mut self, gradients: Vec<Tensor<3>>) {
+        let count = self.weights.len() as u64;
+        let weights = std::mem::take(&mut self.weights);
+        self.weights = weights
+            .into_iter()
+            .zip(gradients)
+            .zip(self.anchor)
+            .zip(0..)
+            .map(|(((w, gradient), start), index)| {
+                let [_, rows, columns] = w.dims();
+                let index = self.steps * count + index;
+                let host = |chain: usize, out: &mut [f32]| {
+                    self.streams[chain].fill_normal(index, out);
+                };
+                let noise = self
+                    .keys
+                    .draw(Distribution::Normal, index, [rows, columns], host);
+                langevin([w, gradient, start.clone(), noise], &self.rates)
+            })
+            .collect();
+        self.steps += 1;
+    }
+}
+
+/// Runs the chains and returns the loss of every draw, `[R]` each.
 ///
-/// `anchor` is w*, repeated once for each chain, `[R, rows, cols]`; `noise` has one stream for each
-/// chain. A chain whose loss stops being finite stays so: chains never touch one another.
+/// A chain whose loss stops being finite stays so: chains never touch one another.
 ///
 /// # Panics
-/// If there is not one stream for each chain.
+/// As [`Chains::new`].
 pub fn run<E>(
     anchor: &[Tensor<3>],
     settings: &Sgld,
     noise: &[Stream],
     mut loss_and_gradient: impl FnMut(&[Tensor<3>], usize) -> Result<LossAndGradient, E>,
 ) -> Result<Vec<Tensor<1>>, E> {
-    let mut weights = anchor.to_vec();
+    let mut chains = Chains::new(anchor, settings, noise);
     let mut losses = Vec::with_capacity(settings.draws);
     for draw in 0..settings.draws {
-        let (loss, gradients) = loss_and_gradient(&weights, draw)?;
+        let (loss, gradients) = loss_and_gradient(chains.weights(), draw)?;
         losses.push(loss);
-        if draw + 1 == settings.draws {
-            break; // Nobody looks at what the last step would reach.
+        // Nobody looks at what the last step would reach.
+        if draw + 1 < settings.draws {
+            chains.step(gradients);
         }
-        let count = weights.len();
-        weights = weights
-            .into_iter()
-            .zip(gradients)
-            .zip(anchor)
-            .enumerate()
-            .map(|(index, ((w, gradient), start))| {
-                let noise = normals(noise, (draw * count + index) as u64, &w);
-                let pull = (w.clone() - start.clone()) * settings.localization;
-                let drift = gradient * settings.nbeta + pull;
-                w - drift * (settings.epsilon / 2.0) + noise * settings.epsilon.sqrt()
-            })
-            .collect();
     }
     Ok(losses)
-}
-
-/// Standard normals in the shape of `like`, chain `i` from its own stream.
-fn normals(streams: &[Stream], index: u64, like: &Tensor<3>) -> Tensor<3> {
-    let [chains, rows, cols] = like.dims();
-    assert_eq!(chains, streams.len(), "one stream for each chain");
-    let mut values = vec![0.0; chains * rows * cols];
-    for (stream, chunk) in streams.iter().zip(values.chunks_exact_mut(rows * cols)) {
-        stream.fill_normal(index, chunk);
-    }
-    let device: Device = like.device();
-    Tensor::from_data(TensorData::new(values, [chains, rows, cols]), &device)
 }
 
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
+
+    use burn::tensor::{Device, TensorData};
 
     use super::*;
 

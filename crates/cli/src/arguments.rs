@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::bench::{Task, Workload};
+
 /// Train small transformers and watch their structure come about, stage by stage.
 #[derive(Debug, Parser)]
 #[command(
@@ -47,6 +49,12 @@ pub enum Command {
     Data(DataArguments),
     /// Cut one replica out of a checkpoint, in the classic shapes that other tools read.
     Export(ExportArguments),
+    /// Time training, sampling or analysis on this machine, beside what its matrix products could do.
+    ///
+    /// Workloads are attention-only networks of two layers on random tokens: tiny (vocabulary 64, context
+    /// 64, width 64, batch 32), small (512, 128, 128, 32) and paper (5000, 1024, 256, 4). The machine
+    /// should have nothing else to do. `benches/compare.py` runs PyTorch and devinterp beside it.
+    Bench(BenchArguments),
     /// List the devices of this machine, and what `--device auto` would take.
     Devices,
 }
@@ -126,4 +134,28 @@ pub struct ExportArguments {
     /// Folder for `model.safetensors` and `config.json`.
     #[arg(long, value_name = "FOLDER", default_value = "export")]
     pub out: PathBuf,
+}
+
+/// What is to be timed.
+#[derive(Debug, Args)]
+pub struct BenchArguments {
+    /// Updates in training, steps of the sampler, or everything measured of a checkpoint.
+    #[arg(long, value_enum, default_value_t = Task::Train)]
+    pub task: Task,
+    /// Shape of the network and of its batches.
+    #[arg(long, value_enum, default_value_t = Workload::Small)]
+    pub workload: Workload,
+    /// Networks in training, or chains; several, separated by commas, are measured one after the other.
+    /// By default one for each thread in training, 4 chains in sampling, and 1, 2, 4, 8 and 16 on a GPU.
+    #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub replicas: Option<Vec<u32>>,
+    /// Threads of the CPU; by default every core.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub threads: Option<u32>,
+    /// Seconds to measure for, each time.
+    #[arg(long, default_value_t = 8.0)]
+    pub seconds: f64,
+    /// Where to compute: cpu, gpu, gpu:N, cuda:N or auto.
+    #[arg(long, default_value = "cpu")]
+    pub device: String,
 }

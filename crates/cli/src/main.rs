@@ -8,6 +8,7 @@
 )]
 
 mod arguments;
+mod bench;
 mod commands;
 mod failure;
 mod place;

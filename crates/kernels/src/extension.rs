@@ -196,8 +196,8 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
             .stateful()
         {
             OpsKind::Tracked(node) => {
-                let (output, log_sums) = attention::forward(q.clone(), k.clone(), v.clone());
-                node.finish([q, k, v, output.clone(), log_sums], output)
+                let (output, statistics) = attention::forward(q.clone(), k.clone(), v.clone());
+                node.finish([q, k, v, output.clone(), statistics], output)
             }
             OpsKind::UnTracked(node) => node.finish(attention::forward(q, k, v).0),
         }

@@ -6,6 +6,8 @@
 //! | [`cross_entropy`] | `[replica, rows, d_vocab]`, `[replica, rows]` → `[replica]` |
 //! | [`cross_entropy_by_row`] | the same → `[replica, rows]` |
 //! | [`layer_norm`] | `[replica, rows, d]`, `[replica, 1, d]` × 2 → `[replica, rows, d]` |
+//! | [`adamw`] | `[replica, rows, columns]` × 4, numbers of each replica → × 3 |
+//! | [`langevin`] | `[replica, rows, columns]` × 4, numbers of each replica → × 1 |
 //! | [`linear`] | `[replica, rows, in]`, `[replica, in, out]`, `[replica, 1, out]` → `[replica, rows, out]` |
 //!
 //! ```
@@ -38,15 +40,20 @@
 mod extension;
 mod flex;
 mod loops;
+pub mod machine;
+pub mod noise;
 pub mod plain;
 mod simd;
 #[cfg(test)]
 mod tests;
+mod update;
 
 use burn::backend::{DType, Dispatch, DispatchDevice};
 use burn::tensor::{Device, Int, Tensor};
 use extension::FusedOps;
 use flex::cross_entropy::Reduction;
+
+pub use update::{AdamW, LangevinRates, Rates, adamw, langevin, sum_of_squares, weighted_sum};
 
 /// Causal softmax attention: `softmax(q kᵀ / √d_head) v`, the softmax over positions up to the query's own
 /// (Vaswani et al. 2017, Attention is all you need, equation 1).
@@ -202,7 +209,9 @@ fn fused_targets(targets: &Tensor<2, Int>) -> bool {
     matches!(targets.dtype(), DType::I32 | DType::I64) && on_flex(&targets.device())
 }
 
-fn on_flex(device: &Device) -> bool {
+/// Whether a device is the processor, reached through Flex: where the fused path runs, and where replicas
+/// are better put on threads than moved by one pass.
+pub fn on_flex(device: &Device) -> bool {
     match device.as_dispatch() {
         DispatchDevice::Autodiff(device) => matches!(**device, DispatchDevice::Flex(_)),
         device => matches!(device, DispatchDevice::Flex(_)),

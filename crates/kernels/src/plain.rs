@@ -6,6 +6,8 @@
 use burn::tensor::activation::{log_softmax, softmax};
 use burn::tensor::{Bool, Int, Tensor};
 
+use crate::update::{AdamW, LangevinRates, Rates};
+
 /// Causal softmax attention; see [`causal_attention`](crate::causal_attention).
 pub fn causal_attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
     let [_, _, positions, d_head] = q.dims();
@@ -50,4 +52,53 @@ pub fn linear(x: Tensor<3>, w: Tensor<3>, b: Option<Tensor<3>>) -> Tensor<3> {
         Some(b) => y + b,
         None => y,
     }
+}
+
+/// One AdamW update; see [`adamw`](crate::adamw).
+pub fn adamw(
+    rule: AdamW,
+    step: u64,
+    [parameter, gradient, first, second]: [Tensor<3>; 4],
+    rates: &Rates,
+) -> [Tensor<3>; 3] {
+    let [first_correction, second_correction] = rule.corrections(step);
+    let (old, old_first, old_second) = (parameter.clone(), first.clone(), second.clone());
+    let gradient = gradient * rates.gradient_scale.clone();
+    let first = first * rule.beta1 + gradient.clone() * (1.0 - rule.beta1);
+    let second = second * rule.beta2 + gradient.clone() * gradient * (1.0 - rule.beta2);
+    // m̂ / (√v̂ + ε), with both corrections as numbers.
+    let direction = first.clone()
+        / first_correction
+        / (second.clone().sqrt() / second_correction.sqrt() + rule.epsilon);
+    let parameter = parameter * rates.keep() - direction * rates.learning_rate.clone();
+    // By selection: a product with zero would let a frozen replica's NaN through.
+    let frozen = rates.alive.clone().expand(old.shape()).equal_elem(0.0);
+    [
+        parameter.mask_where(frozen.clone(), old),
+        first.mask_where(frozen.clone(), old_first),
+        second.mask_where(frozen, old_second),
+    ]
+}
+
+/// One Langevin step; see [`langevin`](crate::langevin).
+pub fn langevin(
+    [weights, gradient, anchor, noise]: [Tensor<3>; 4],
+    rates: &LangevinRates,
+) -> Tensor<3> {
+    let pull = (weights.clone() - anchor) * rates.localization.clone();
+    let drift = gradient * rates.nbeta.clone() + pull;
+    weights - drift * (rates.epsilon.clone() / 2.0) + noise * rates.epsilon.clone().sqrt()
+}
+
+/// Sum of squares of each replica, `[replica, 1, 1]`; see [`sum_of_squares`](crate::sum_of_squares).
+pub fn sum_of_squares(x: Tensor<3>) -> Tensor<3> {
+    let [replicas, rows, columns] = x.dims();
+    let flat = x.reshape([replicas, 1, rows * columns]);
+    (flat.clone() * flat).sum_dim(2)
+}
+
+/// `Σ weight·part`, in the order given; see [`weighted_sum`](crate::weighted_sum).
+pub fn weighted_sum(parts: Vec<(f64, Tensor<3>)>) -> Option<Tensor<3>> {
+    let terms = parts.into_iter().map(|(weight, part)| part * weight);
+    terms.reduce(|sum, term| sum + term)
 }

@@ -22,5 +22,5 @@ mod train;
 pub use burn_train::Interrupter;
 pub use error::TrainingError;
 pub use run::{Group, Replica, Run};
-pub use stack::{Hyper, Outcome, ReplicaOutcome, Stack, column, join};
+pub use stack::{Hyper, Outcome, ReplicaOutcome, Stack, column, join, tokens, update_all};
 pub use train::{ReplicaEnd, TrainingOutcome, batch, tokens_seen, train, training_stream};

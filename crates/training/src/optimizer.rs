@@ -5,6 +5,8 @@
 //! hyper-parameter that may differ between replicas is `[R, 1, 1]`, so a stack of arms is one pass.
 
 use burn::tensor::Tensor;
+pub use ontogeny_kernels::Rates;
+use ontogeny_kernels::{AdamW, adamw, sum_of_squares};
 use serde::{Deserialize, Serialize};
 
 /// Which update rule, with what is common to a stack.
@@ -26,19 +28,6 @@ pub enum Optimizer {
         /// Decay of the velocity; 0 leaves it out.
         momentum: f64,
     },
-}
-
-/// What an update needs besides the gradients: one number for each replica, `[R, 1, 1]`.
-#[derive(Debug, Clone)]
-pub struct Rates {
-    /// Learning rate at this step.
-    pub learning_rate: Tensor<3>,
-    /// Weight decay.
-    pub weight_decay: Tensor<3>,
-    /// Factor on the gradient: 1, or less where its norm is clipped.
-    pub gradient_scale: Tensor<3>,
-    /// 1 for a replica that goes on, 0 for one that is frozen.
-    pub alive: Tensor<3>,
 }
 
 /// Moments of one parameter, `[R, rows, cols]` each; zero before the first step.
@@ -75,59 +64,36 @@ impl Optimizer {
         moments: Moments,
         rates: &Rates,
     ) -> (Tensor<3>, Moments) {
-        let gradient = gradient * rates.gradient_scale.clone();
-        let lr = rates.learning_rate.clone();
-        let (next, next_moments) = match *self {
+        match *self {
             Self::AdamW {
                 beta1,
                 beta2,
                 epsilon,
             } => {
-                let exponent = i32::try_from(step).unwrap_or(i32::MAX);
-                let first = moments.first.clone() * beta1 + gradient.clone() * (1.0 - beta1);
-                let second = moments
-                    .second
-                    .clone()
-                    .unwrap_or_else(|| gradient.zeros_like());
-                let second = second * beta2 + gradient.clone() * gradient * (1.0 - beta2);
-                // m̂ / (√v̂ + ε), with both corrections as numbers.
-                let root = (1.0 - beta2.powi(exponent)).sqrt();
-                let direction = first.clone()
-                    / (1.0 - beta1.powi(exponent))
-                    / (second.clone().sqrt() / root + epsilon);
-                let keep = (lr.clone() * rates.weight_decay.clone()).neg() + 1.0;
-                let next = parameter.clone() * keep - direction * lr;
-                (
-                    next,
-                    Moments {
-                        first,
-                        second: Some(second),
-                    },
-                )
+                let rule = AdamW {
+                    beta1,
+                    beta2,
+                    epsilon,
+                };
+                let second = moments.second.unwrap_or_else(|| moments.first.zeros_like());
+                let tensors = [parameter, gradient, moments.first, second];
+                let [parameter, first, second] = adamw(rule, step, tensors, rates);
+                let second = Some(second);
+                (parameter, Moments { first, second })
             }
             Self::Sgd { momentum } => {
+                let gradient = gradient * rates.gradient_scale.clone();
                 let gradient = gradient + parameter.clone() * rates.weight_decay.clone();
                 let velocity = moments.first.clone() * momentum + gradient;
-                let next = parameter.clone() - velocity.clone() * lr;
+                let next = parameter.clone() - velocity.clone() * rates.learning_rate.clone();
+                let first = select(&rates.alive, velocity, moments.first);
+                let second = None;
                 (
-                    next,
-                    Moments {
-                        first: velocity,
-                        second: None,
-                    },
+                    select(&rates.alive, next, parameter),
+                    Moments { first, second },
                 )
             }
-        };
-        (
-            select(&rates.alive, next, parameter),
-            Moments {
-                first: select(&rates.alive, next_moments.first, moments.first),
-                second: next_moments.second.map(|s| match moments.second {
-                    Some(old) => select(&rates.alive, s, old),
-                    None => s,
-                }),
-            },
-        )
+        }
     }
 }
 
@@ -139,11 +105,7 @@ fn select(alive: &Tensor<3>, new: Tensor<3>, old: Tensor<3>) -> Tensor<3> {
 
 /// Euclidean norm of all gradients of each replica together, `[R, 1, 1]`.
 pub fn gradient_norm(gradients: &[Tensor<3>]) -> Tensor<3> {
-    let squares = gradients.iter().map(|g| {
-        let [r, rows, cols] = g.dims();
-        let flat = g.clone().reshape([r, 1, rows * cols]);
-        (flat.clone() * flat).sum_dim(2)
-    });
+    let squares = gradients.iter().map(|g| sum_of_squares(g.clone()));
     let total = squares.reduce(|a, b| a + b);
     // A network has at least an embedding.
     total.map_or_else(

@@ -4,6 +4,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use ontogeny_data::Sequences;
 use ontogeny_model::{ModelError, Transformer, weights};
 use ontogeny_store::NamedTensor;
+use rayon::prelude::*;
 
 use crate::optimizer::{Moments, Optimizer, Rates, clip_factor, gradient_norm};
 
@@ -112,18 +113,9 @@ impl Stack {
     pub fn update(&mut self, step: u64, schedule: f64, batches: &[Sequences]) -> Outcome {
         let device = self.network.device();
         let (inputs, targets) = tokens(batches, &device);
-        let tracked = self.network.tracked();
-        let loss = tracked.loss(inputs, targets, batches[0].len - 1);
-        let mut gradients = loss.clone().sum().backward();
-        let loss = loss.inner();
-        let gradients: Vec<Tensor<3>> = tracked
-            .into_parameters()
-            .into_iter()
-            .map(|p| {
-                p.grad_remove(&mut gradients)
-                    .unwrap_or_else(|| p.inner().zeros_like())
-            })
-            .collect();
+        let (loss, gradients) =
+            self.network
+                .loss_and_gradients(inputs, targets, batches[0].len - 1);
 
         let norm = gradient_norm(&gradients);
         let replicas = loss.dims()[0];
@@ -134,12 +126,12 @@ impl Stack {
             .clone()
             .mask_fill(goes_on.bool_and(sound.bool_not()), step as f64);
 
-        let rates = Rates {
-            learning_rate: self.hyper.learning_rate.clone() * schedule,
-            weight_decay: self.hyper.weight_decay.clone(),
-            gradient_scale: clip_factor(&norm, &self.hyper.clip),
-            alive: self.frozen_at.clone().equal_elem(ALIVE).float(),
-        };
+        let rates = Rates::new(
+            self.hyper.learning_rate.clone() * schedule,
+            self.hyper.weight_decay.clone(),
+            clip_factor(&norm, &self.hyper.clip),
+            self.frozen_at.clone().equal_elem(ALIVE).float(),
+        );
         let moments = std::mem::take(&mut self.moments);
         let mut next = Vec::with_capacity(moments.len());
         for ((parameter, gradient), old) in self
@@ -164,6 +156,22 @@ impl Stack {
             frozen_at: self.frozen_at.clone(),
         }
     }
+}
+
+/// One update of several stacks, spread over threads; each stack asks for its own batches by its number.
+///
+/// `step` and `schedule` are those of [`Stack::update`].
+pub fn update_all(
+    stacks: &mut [Stack],
+    step: u64,
+    schedule: f64,
+    batches: impl Fn(usize) -> Vec<Sequences> + Sync,
+) -> Vec<Outcome> {
+    stacks
+        .par_iter_mut()
+        .enumerate()
+        .map(|(number, stack)| stack.update(step, schedule, &batches(number)))
+        .collect()
 }
 
 impl Outcome {

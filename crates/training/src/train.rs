@@ -11,7 +11,6 @@ use ontogeny_store::{
     Checkpoint, CheckpointFolder, RunFolder, Schedule, ScheduleSpec, Series, StateFolder, Step,
     Stream, TensorFile,
 };
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Optimizer as Rule;
@@ -20,7 +19,7 @@ use crate::observer::{Observer, Progress};
 use crate::optimizer::Optimizer;
 use crate::run::{Group, Replica, Run};
 use crate::schedule;
-use crate::stack::{Hyper, Outcome, ReplicaOutcome, Stack, column, join};
+use crate::stack::{Hyper, Outcome, ReplicaOutcome, Stack, column, join, update_all};
 
 /// Metrics are written at about this many log-spaced steps, and at every [`METRICS_EVERY`]th.
 const METRICS_LOG: usize = 200;
@@ -223,25 +222,13 @@ impl<'a> GroupTraining<'a> {
     fn update(&mut self) -> Vec<Outcome> {
         let (step, training) = (self.step.0, &self.group.training);
         let rate = schedule::rate(training, step);
-        let mut replicas = self.group.replicas.as_slice();
-        let work: Vec<(&mut Stack, &[Replica])> = self
-            .stacks
-            .iter_mut()
-            .map(|stack| {
-                let (mine, rest) = replicas.split_at(stack.network().replicas());
-                replicas = rest;
-                (stack, mine)
-            })
-            .collect();
-        work.into_par_iter()
-            .map(|(stack, replicas)| {
-                let batches: Vec<Sequences> = replicas
-                    .iter()
-                    .map(|r| batch(r, step, training.batch))
-                    .collect();
-                stack.update(step, rate, &batches)
-            })
-            .collect()
+        // Stacks are of one size, but for the last.
+        let size = self.stacks[0].network().replicas();
+        let replicas = &self.group.replicas;
+        update_all(&mut self.stacks, step, rate, |stack| {
+            let own = replicas.iter().skip(stack * size).take(size);
+            own.map(|r| batch(r, step, training.batch)).collect()
+        })
     }
 
     fn write_metrics(

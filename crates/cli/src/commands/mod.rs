@@ -1,13 +1,14 @@
 //! One module for each command.
 
-mod analyze;
+pub mod analyze;
+mod bench;
 mod data;
 mod devices;
 mod export;
 mod predict;
 mod report;
 mod run;
-mod train;
+pub mod train;
 
 use std::path::Path;
 
@@ -39,6 +40,7 @@ pub fn dispatch(arguments: Arguments) -> Result<Finish> {
         Command::Predict(a) => predict::command(&a, json).map(|()| Finish::Complete),
         Command::Data(a) => data::command(&a, json).map(|()| Finish::Complete),
         Command::Export(a) => export::command(&a, json).map(|()| Finish::Complete),
+        Command::Bench(a) => bench::command(&a, json).map(|()| Finish::Complete),
         Command::Devices => devices::command(json).map(|()| Finish::Complete),
     }
 }

@@ -5,11 +5,11 @@ use crate::loops::{AttentionBackward, AttentionForward, Heads, Sizes};
 use crate::simd::Level;
 use burn::backend::flex::{FlexTensor, Layout};
 
-/// Output `[batch, head, position, d_head]` and log-sums `[batch, head, position]`.
+/// Output `[batch, head, position, d_head]` and statistics `[batch, head, position, 2]`.
 pub(crate) fn forward(q: FlexTensor, k: FlexTensor, v: FlexTensor) -> (FlexTensor, FlexTensor) {
     let sizes = sizes(&q);
     let mut output = Unset::new(sizes.elements());
-    let mut log_sums = Unset::new(sizes.rows());
+    let mut statistics = Unset::new(2 * sizes.rows());
     if sizes.elements() > 0 {
         let [q, k, v] = [q, k, v].map(dense_rows);
         Level::current().run(AttentionForward {
@@ -18,7 +18,7 @@ pub(crate) fn forward(q: FlexTensor, k: FlexTensor, v: FlexTensor) -> (FlexTenso
             k: heads(&k),
             v: heads(&v),
             output: output.slots(),
-            log_sums: log_sums.slots(),
+            statistics: statistics.slots(),
             scratch: &mut vec![0.0; sizes.forward_scratch()],
         });
     }
@@ -32,14 +32,14 @@ pub(crate) fn forward(q: FlexTensor, k: FlexTensor, v: FlexTensor) -> (FlexTenso
     unsafe {
         (
             output.into_tensor(layout(sizes)),
-            log_sums.into_tensor(dense_layout([batch, heads, positions])),
+            statistics.into_tensor(dense_layout([batch, heads, positions, 2])),
         )
     }
 }
 
-/// Gradients in q, k and v from q, k, v, the output, the log-sums, and the gradient in the output.
+/// Gradients in q, k and v from q, k, v, the output, the statistics, and the gradient in the output.
 pub(crate) fn backward(
-    [q, k, v, output, log_sums]: [FlexTensor; 5],
+    [q, k, v, output, statistics]: [FlexTensor; 5],
     gradient: FlexTensor,
 ) -> [FlexTensor; 3] {
     let sizes = sizes(&q);
@@ -52,7 +52,7 @@ pub(crate) fn backward(
             k: heads(&k),
             v: heads(&v),
             output: heads(&output),
-            log_sums: floats(&log_sums),
+            statistics: floats(&statistics),
             gradient: heads(&gradient),
             inputs: inputs.each_mut().map(Unset::slots),
             scratch: &mut vec![0.0; sizes.backward_scratch()],

@@ -6,3 +6,4 @@ mod buffer;
 pub(crate) mod cross_entropy;
 pub(crate) mod layer_norm;
 pub(crate) mod linear;
+pub(crate) mod update;

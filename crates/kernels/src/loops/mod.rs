@@ -11,8 +11,10 @@ mod cross_entropy;
 mod layer_norm;
 mod product;
 mod transpose;
+mod update;
 
 pub(crate) use attention::{AttentionBackward, AttentionForward, Heads, Sizes};
 pub(crate) use column_sums::ColumnSums;
 pub(crate) use cross_entropy::{CrossEntropy, Destination};
 pub(crate) use layer_norm::{InputGradient, LayerNormBackward, LayerNormForward};
+pub(crate) use update::{AdamWNumbers, AdamWUpdate, LangevinUpdate, SumOfSquares, WeightedSum};

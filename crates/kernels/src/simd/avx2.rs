@@ -49,6 +49,7 @@ unsafe fn mask(count: usize) -> (__m256i, __m256i) {
 impl Simd for Avx2 {
     type Lanes = Ymms;
     const WIDE_TILES: bool = false;
+    const LEAST_EXPONENT: f32 = -127.0;
 
     #[inline(always)]
     fn splat(self, x: f32) -> Ymms {
@@ -112,6 +113,21 @@ impl Lanes for Ymms {
         }
     }
     #[inline(always)]
+    fn div(self, other: Self) -> Self {
+        // SAFETY: `self` proves AVX2.
+        unsafe {
+            Ymms(
+                _mm256_div_ps(self.0, other.0),
+                _mm256_div_ps(self.1, other.1),
+            )
+        }
+    }
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        // SAFETY: `self` proves AVX2.
+        unsafe { Ymms(_mm256_sqrt_ps(self.0), _mm256_sqrt_ps(self.1)) }
+    }
+    #[inline(always)]
     fn mul_add(self, factor: Self, term: Self) -> Self {
         // SAFETY: `self` proves AVX2 and FMA.
         unsafe {
@@ -153,6 +169,25 @@ impl Lanes for Ymms {
                 _mm256_castsi256_ps(_mm256_slli_epi32::<23>(high)),
             )
         }
+    }
+    #[inline(always)]
+    fn round(self) -> Self {
+        // SAFETY: `self` proves AVX2.
+        unsafe {
+            Ymms(
+                _mm256_round_ps::<_MM_FROUND_NO_EXC>(self.0),
+                _mm256_round_ps::<_MM_FROUND_NO_EXC>(self.1),
+            )
+        }
+    }
+    #[inline(always)]
+    fn times_power_of_two(self, n: Self) -> Self {
+        // SAFETY: `self` proves AVX2.
+        let power = |n: __m256| unsafe {
+            let exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
+            _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent))
+        };
+        self.mul(Ymms(power(n.0), power(n.1)))
     }
     #[inline(always)]
     fn head(self, count: usize, fill: f32) -> Self {

@@ -28,6 +28,7 @@ fn mask(count: usize) -> __mmask16 {
 impl Simd for Avx512 {
     type Lanes = Zmm;
     const WIDE_TILES: bool = true;
+    const LEAST_EXPONENT: f32 = -160.0;
 
     #[inline(always)]
     fn splat(self, x: f32) -> Zmm {
@@ -63,6 +64,16 @@ impl Lanes for Zmm {
         Zmm(unsafe { _mm512_mul_ps(self.0, other.0) })
     }
     #[inline(always)]
+    fn div(self, other: Self) -> Self {
+        // SAFETY: `self` proves AVX-512.
+        Zmm(unsafe { _mm512_div_ps(self.0, other.0) })
+    }
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        // SAFETY: `self` proves AVX-512.
+        Zmm(unsafe { _mm512_sqrt_ps(self.0) })
+    }
+    #[inline(always)]
     fn mul_add(self, factor: Self, term: Self) -> Self {
         // SAFETY: `self` proves AVX-512.
         Zmm(unsafe { _mm512_fmadd_ps(self.0, factor.0, term.0) })
@@ -84,6 +95,16 @@ impl Lanes for Zmm {
             let exponent = _mm512_add_epi32(_mm512_castps_si512(self.0), _mm512_set1_epi32(127));
             _mm512_castsi512_ps(_mm512_slli_epi32::<23>(exponent))
         })
+    }
+    #[inline(always)]
+    fn round(self) -> Self {
+        // SAFETY: `self` proves AVX-512.
+        Zmm(unsafe { _mm512_roundscale_ps::<_MM_FROUND_NO_EXC>(self.0) })
+    }
+    #[inline(always)]
+    fn times_power_of_two(self, n: Self) -> Self {
+        // SAFETY: `self` proves AVX-512.
+        Zmm(unsafe { _mm512_scalef_ps(self.0, n.0) })
     }
     #[inline(always)]
     fn head(self, count: usize, fill: f32) -> Self {

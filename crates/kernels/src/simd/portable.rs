@@ -36,6 +36,7 @@ impl Array {
 impl Simd for Portable {
     type Lanes = Array;
     const WIDE_TILES: bool = false;
+    const LEAST_EXPONENT: f32 = -127.0;
 
     #[inline(always)]
     fn splat(self, x: f32) -> Array {
@@ -71,6 +72,17 @@ impl Lanes for Array {
         self.zip(other, |x, y| x * y)
     }
     #[inline(always)]
+    fn div(self, other: Self) -> Self {
+        self.zip(other, |x, y| x / y)
+    }
+    #[inline(always)]
+    fn sqrt(mut self) -> Self {
+        for x in &mut self.0 {
+            *x = x.sqrt();
+        }
+        self
+    }
+    #[inline(always)]
     fn mul_add(self, factor: Self, term: Self) -> Self {
         if cfg!(target_arch = "aarch64") {
             let mut lanes = term;
@@ -97,6 +109,24 @@ impl Lanes for Array {
             *x = f32::from_bits(x.to_bits().wrapping_add(127) << 23);
         }
         self
+    }
+    #[inline(always)]
+    fn round(mut self) -> Self {
+        // Adding and taking away 1.5·2²³ leaves no room for a fraction.
+        const ROUND_TO_INTEGER: f32 = 12_582_912.0;
+        for x in &mut self.0 {
+            *x = (*x + ROUND_TO_INTEGER) - ROUND_TO_INTEGER;
+        }
+        self
+    }
+    #[inline(always)]
+    fn times_power_of_two(self, n: Self) -> Self {
+        const ROUND_TO_INTEGER: f32 = 12_582_912.0;
+        self.zip(n, |x, n| {
+            // The integer lies in the low bits of the sum.
+            let bits = (n + ROUND_TO_INTEGER).to_bits();
+            x * f32::from_bits(bits.wrapping_add(127) << 23)
+        })
     }
     #[inline(always)]
     fn head(mut self, count: usize, fill: f32) -> Self {

@@ -44,6 +44,46 @@ fn exp_of_the_far_left_is_zero_and_of_nan_is_nan() {
     });
 }
 
+/// Applies [`exp2`] to a slice.
+struct Exp2<'a>(&'a mut [f32]);
+impl Kernel for Exp2<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let p = self.0.as_mut_ptr();
+        blocks!(j, count in self.0.len() => {
+            // SAFETY: `blocks` keeps j + count within the slice.
+            unsafe { exp2(simd, simd.load_head(p.add(j), count, 0.0)).store_head(p.add(j), count) }
+        });
+    }
+}
+
+#[test]
+fn exp2_is_within_three_units_in_the_last_place() {
+    with_level(|level| {
+        let x: Vec<f32> = (0..20_001)
+            .map(|i| -125.9 + 252.8 * i as f32 / 20_000.0)
+            .collect();
+        let mut y = x.clone();
+        level.run(Exp2(&mut y));
+        for (&x, &y) in x.iter().zip(&y) {
+            let exact = f64::from(x).exp2();
+            let error = (f64::from(y) / exact - 1.0).abs() / f64::from(f32::EPSILON);
+            assert!(error < 3.0, "{level:?}: 2^{x} = {y}, off by {error} units");
+        }
+    });
+}
+
+#[test]
+fn exp2_of_the_far_left_is_zero_and_of_nan_is_nan() {
+    with_level(|level| {
+        let mut y = [f32::NEG_INFINITY, -1e30, -151.0, f32::NAN];
+        level.run(Exp2(&mut y));
+        assert_eq!(y[..3], [0.0; 3], "{level:?}");
+        assert!(y[3].is_nan(), "{level:?}");
+    });
+}
+
 /// Reads the first `count` floats, and returns what every horizontal operation makes of them.
 struct Heads<'a> {
     from: &'a [f32],

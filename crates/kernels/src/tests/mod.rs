@@ -13,6 +13,7 @@ mod cross_entropy;
 mod layer_norm;
 mod linear;
 mod threads;
+mod update;
 
 use crate::simd::with_level;
 use burn::tensor::{DType, Device, Tensor, TensorData};

@@ -65,6 +65,11 @@ impl Stream {
         }
     }
 
+    /// The generator's key, for a device that computes the same numbers where it needs them.
+    pub fn key(&self) -> [u32; 4] {
+        self.key
+    }
+
     /// The sequence number `index`, from its beginning, as a generator for `rand`.
     pub fn at(&self, index: u64) -> StreamRng {
         StreamRng {

@@ -2,7 +2,8 @@
 
 use super::{BLOCK, Heads, Rows, Sizes, clear, fresh, transpose_padded};
 use crate::loops::product::{Left, Right, Target, product};
-use crate::simd::{Kernel, LANES, Lanes, Simd, blocks, exp};
+use crate::simd::{Kernel, LANES, Lanes, Simd, blocks, exp2};
+use std::f32::consts::LOG2_E;
 use std::mem::MaybeUninit;
 
 /// Gradients of [`AttentionForward`](super::AttentionForward). With the probabilities `p`, `dv = pᵀ do`; with `dp = do vᵀ` and
@@ -15,8 +16,8 @@ pub(crate) struct AttentionBackward<'a> {
     pub(crate) v: Heads<'a>,
     /// What the forward pass put out.
     pub(crate) output: Heads<'a>,
-    /// Dense `[batch, head, position]`, of the forward pass.
-    pub(crate) log_sums: &'a [f32],
+    /// Dense `[batch, head, position, 2]`, of the forward pass.
+    pub(crate) statistics: &'a [f32],
     /// The gradient in the output.
     pub(crate) gradient: Heads<'a>,
     /// Gradients in q, k and v: dense `[batch, position, head, d_head]`; set.
@@ -34,7 +35,7 @@ impl Kernel for AttentionBackward<'_> {
         for heads in [self.q, self.k, self.v, self.output, self.gradient] {
             heads.check(sizes);
         }
-        assert!(self.log_sums.len() == sizes.rows());
+        assert!(self.statistics.len() == 2 * sizes.rows());
         assert!(self.scratch.len() == sizes.backward_scratch());
         let inputs = self.inputs.map(|input| {
             assert!(input.len() == sizes.elements());
@@ -50,8 +51,9 @@ impl Kernel for AttentionBackward<'_> {
                         sizes,
                         [&self.q, &self.k, &self.v].map(|heads| heads.head(batch, head)),
                         [&self.output, &self.gradient].map(|heads| heads.head(batch, head)),
-                        self.log_sums
+                        self.statistics
                             .as_ptr()
+                            .cast::<[f32; 2]>()
                             .add((batch * sizes.heads + head) * sizes.positions),
                         inputs.map(|input| input.add(start)),
                         self.scratch.as_mut_ptr(),
@@ -71,7 +73,7 @@ unsafe fn backward_head<S: Simd>(
     sizes: Sizes,
     [q, k, v]: [Rows; 3],
     [output, gradient]: [Rows; 2],
-    log_sums: *const f32,
+    statistics: *const [f32; 2],
     [dq, dk, dv]: [*mut f32; 3],
     scratch: *mut f32,
 ) {
@@ -109,7 +111,7 @@ unsafe fn backward_head<S: Simd>(
                     first + i + 1,
                     keys,
                     sizes.scale(),
-                    *log_sums.add(first + i),
+                    *statistics.add(first + i),
                     dot(simd, output.at(first + i), gradient.at(first + i), d_head),
                 );
             }
@@ -173,16 +175,17 @@ unsafe fn score_gradient_row<S: Simd>(
     valid: usize,
     keys: usize,
     scale: f32,
-    log_sum: f32,
+    [largest, sum_factor]: [f32; 2],
     offset: f32,
 ) {
-    let (factor, shift) = (simd.splat(scale), simd.splat(-log_sum));
+    let (exponent, factor) = (simd.splat(scale * LOG2_E), simd.splat(scale));
+    let (shift, sum_factor) = (simd.splat(largest), simd.splat(sum_factor));
     let offset = simd.splat(offset);
     // SAFETY: whole vectors of `valid` and of `keys` lie within the rows.
     unsafe {
         blocks!(j, count in valid => {
             let x = simd.load_head(p.add(j), count, f32::NEG_INFINITY);
-            let e = exp(simd, x.mul_add(factor, shift));
+            let e = exp2(simd, x.sub(shift).mul(exponent)).mul(sum_factor);
             e.store(p.add(j));
             let dp = simd.load_head(ds.add(j), count, 0.0);
             e.mul(dp.sub(offset)).mul(factor).store(ds.add(j));

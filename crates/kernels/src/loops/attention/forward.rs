@@ -2,7 +2,8 @@
 
 use super::{BLOCK, Heads, Rows, Sizes, clear, fresh, transpose_padded};
 use crate::loops::product::{Left, Right, product};
-use crate::simd::{Kernel, LANES, Lanes, Simd, blocks, exp};
+use crate::simd::{Kernel, LANES, Lanes, Simd, blocks, exp2};
+use std::f32::consts::LOG2_E;
 use std::mem::MaybeUninit;
 
 /// `output = softmax(q kᵀ / √d_head, causal) v`.
@@ -14,8 +15,9 @@ pub(crate) struct AttentionForward<'a> {
     pub(crate) v: Heads<'a>,
     /// Dense `[batch, position, head, d_head]`; set.
     pub(crate) output: &'a mut [MaybeUninit<f32>],
-    /// Dense `[batch, head, position]`: log of the sum of each row's exponentials; set.
-    pub(crate) log_sums: &'a mut [MaybeUninit<f32>],
+    /// Dense `[batch, head, position, 2]`: of each row the largest score and the factor by which
+    /// `p = factor·2^((score − largest)·log₂e/√d_head)`; set.
+    pub(crate) statistics: &'a mut [MaybeUninit<f32>],
     /// [`Sizes::forward_scratch`] floats, finite.
     pub(crate) scratch: &'a mut [f32],
 }
@@ -29,10 +31,10 @@ impl Kernel for AttentionForward<'_> {
         self.q.check(sizes);
         self.k.check(sizes);
         self.v.check(sizes);
-        assert!(self.output.len() == sizes.elements() && self.log_sums.len() == sizes.rows());
+        assert!(self.output.len() == sizes.elements() && self.statistics.len() == 2 * sizes.rows());
         assert!(self.scratch.len() == sizes.forward_scratch());
         let output = self.output.as_mut_ptr().cast::<f32>();
-        let log_sums = self.log_sums.as_mut_ptr().cast::<f32>();
+        let statistics = self.statistics.as_mut_ptr().cast::<[f32; 2]>();
         for batch in 0..sizes.batch {
             for head in 0..sizes.heads {
                 // SAFETY: all operands have been checked against the sizes, and the indices are below.
@@ -44,7 +46,7 @@ impl Kernel for AttentionForward<'_> {
                         self.k.head(batch, head),
                         self.v.head(batch, head),
                         output.add(sizes.start(batch, head)),
-                        log_sums.add((batch * sizes.heads + head) * sizes.positions),
+                        statistics.add((batch * sizes.heads + head) * sizes.positions),
                         self.scratch.as_mut_ptr(),
                     );
                 }
@@ -55,7 +57,7 @@ impl Kernel for AttentionForward<'_> {
 
 /// # Safety
 /// The rows must hold `positions × d_head` elements, `output` must take as many in rows `sizes.row()`
-/// apart, `log_sums` one for each position, and `scratch` the floats of `forward_scratch`.
+/// apart, `statistics` a pair for each position, and `scratch` the floats of `forward_scratch`.
 #[inline(always)]
 #[expect(
     clippy::too_many_arguments,
@@ -68,7 +70,7 @@ unsafe fn forward_head<S: Simd>(
     k: Rows,
     v: Rows,
     output: *mut f32,
-    log_sums: *mut f32,
+    statistics: *mut [f32; 2],
     scratch: *mut f32,
 ) {
     let Sizes {
@@ -93,15 +95,15 @@ unsafe fn forward_head<S: Simd>(
 
             let mut factors = [0.0; BLOCK];
             for (i, factor) in factors.iter_mut().enumerate().take(rows) {
-                let (sum, log_sum) = softmax_row(
+                let (largest, sum) = softmax_row(
                     simd,
                     scores.add(i * padded),
                     first + i + 1,
                     keys,
-                    sizes.scale(),
+                    sizes.scale() * LOG2_E,
                 );
                 *factor = 1.0 / sum;
-                *log_sums.add(first + i) = log_sum;
+                *statistics.add(first + i) = [largest, *factor];
             }
 
             let block = output.add(first * sizes.row());
@@ -124,8 +126,8 @@ unsafe fn forward_head<S: Simd>(
     }
 }
 
-/// Replaces the first `valid` raw scores by `exp(scale·(score − largest))` and the rest, up to `keys`
-/// rounded up to whole vectors, by 0. Returns the sum, and the log of the sum of `exp(scale·score)`.
+/// Replaces the first `valid` raw scores by `2^(scale·(score − largest))`, and the rest, up to `keys` rounded up
+/// to whole vectors, by 0. Returns the largest and the sum.
 ///
 /// # Safety
 /// `row` must hold `keys` floats rounded up to whole vectors, and `valid ≤ keys`.
@@ -144,17 +146,16 @@ unsafe fn softmax_row<S: Simd>(
             largest = largest.max(simd.load_head(row.add(j), count, f32::NEG_INFINITY));
         });
         // A NaN among the scores may be missed here, but not in the sum.
-        let shift = largest.maximum() * scale;
-        let (factor, minus_shift) = (simd.splat(scale), simd.splat(-shift));
+        let largest = largest.maximum();
+        let (factor, shift) = (simd.splat(scale), simd.splat(largest));
         let mut sums = simd.splat(0.0);
         blocks!(j, count in valid => {
             let x = simd.load_head(row.add(j), count, f32::NEG_INFINITY);
-            let e = exp(simd, x.mul_add(factor, minus_shift));
+            let e = exp2(simd, x.sub(shift).mul(factor));
             e.store(row.add(j));
             sums = sums.add(e);
         });
         clear(simd, row, valid, keys);
-        let sum = sums.sum();
-        (sum, shift + sum.ln())
+        (largest, sums.sum())
     }
 }

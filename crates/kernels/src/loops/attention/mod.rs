@@ -1,6 +1,6 @@
 //! Causal attention of every head, in blocks of query rows whose scores stay in the cache.
 //!
-//! The backward pass computes the probabilities again from the scores and each row's log-sum, and needs
+//! The backward pass computes the probabilities again from the scores and each row's largest score and sum, and needs
 //! no `[position, position]` memory (Dao et al. 2022, FlashAttention, section 3.1, without its tiling of
 //! the keys: a block of scores fits the cache at the contexts meant here).
 

@@ -1,0 +1,67 @@
+//! Chains of the sampler.
+
+use anyhow::Result;
+use burn::tensor::Tensor;
+use ontogeny_analysis::sampler::{Chains, Sgld};
+use ontogeny_model::device::Chosen;
+use ontogeny_model::{ModelError, Transformer, weights};
+use ontogeny_store::Stream;
+use ontogeny_training::tokens;
+use rayon::prelude::*;
+
+use super::{Plan, Times, Workload};
+
+/// Steps of a chain in a window.
+fn steps(workload: Workload) -> usize {
+    match workload {
+        Workload::Tiny => 40,
+        Workload::Small => 10,
+        Workload::Paper => 2,
+    }
+}
+
+/// Times steps of chains around one network, laid out as in an estimate: each chain with minibatches and
+/// noise of its own.
+pub fn time(plan: &Plan, chosen: &Chosen) -> Result<Times> {
+    let together = if chosen.is_cpu() { 1 } else { plan.replicas };
+    let device = &chosen.device;
+    let network = plan.workload.draw(1, device);
+    let pools: Vec<_> = (0..plan.replicas).map(|r| plan.workload.pool(r)).collect();
+    let steps = steps(plan.workload);
+    let settings = Sgld {
+        epsilon: 1e-6,
+        nbeta: 10.0,
+        localization: 100.0,
+        draws: steps,
+    };
+    let numbers: Vec<usize> = (0..plan.replicas).collect();
+    let config = network.config();
+    let mut window = 0;
+    Times::take(plan, steps, chosen, || {
+        window += 1;
+        numbers
+            .par_chunks(together)
+            .map(|own| {
+                let stream = |&c: &usize| Stream::new(window, "bench noise", &[c as u64]);
+                let noise: Vec<Stream> = own.iter().map(stream).collect();
+                let start = network.repeat(own.len()).into_parameters();
+                let mut chains = Chains::new(&start, &settings, &noise);
+                let mut losses = Vec::with_capacity(steps);
+                for step in 0..steps {
+                    let batch = |&c: &usize| pools[c][step % pools[c].len()].clone();
+                    let batches: Vec<_> = own.iter().map(batch).collect();
+                    let (inputs, targets) = tokens(&batches, device);
+                    let at = Transformer::from_parameters(config, chains.weights().to_vec());
+                    let (loss, gradients) = at.loss_and_gradients(inputs, targets, config.n_ctx);
+                    // The network shares its memory with the chains, which update it in place.
+                    drop(at);
+                    losses.push(loss);
+                    chains.step(gradients);
+                }
+                weights::read(&[Tensor::cat(losses, 0).reshape([1, 1, -1])])?;
+                Ok(())
+            })
+            .collect::<Result<(), ModelError>>()?;
+        Ok(())
+    })
+}

@@ -1,0 +1,174 @@
+//! Loss and gradient of a batch, spread over the cores of a CPU.
+//!
+//! On a GPU the whole stack is one pass. On a CPU each replica's batch is cut into shards of about
+//! [`SHARD_TOKENS`] tokens, and the shards of all replicas are work for whichever core is free. A shard's
+//! activations also fit the cache where a batch's would not. How a batch is cut depends on its shape
+//! alone, and shards are added up in order: the bits are the same on one core and on sixty-four, for a
+//! replica alone and for one in a stack.
+
+use burn::tensor::{Int, Tensor};
+use ontogeny_kernels::{on_flex, weighted_sum};
+use rayon::prelude::*;
+
+use crate::transformer::Transformer;
+
+/// Tokens of a shard, unless a sequence has more. Smaller ones would fit the cache no better, and pay
+/// more for each operation's beginning and end.
+const SHARD_TOKENS: usize = 1024;
+
+/// Part of one replica's batch.
+struct Shard {
+    replica: usize,
+    first: usize,
+    tokens: usize,
+}
+
+impl Transformer {
+    /// Mean next-token cross-entropy of each replica, `[R]`, in nats, and its gradient in every parameter
+    /// in the order of [`into_parameters`](Self::into_parameters), `[R, rows, cols]`.
+    ///
+    /// Inputs and targets are `[R, B·T]`, `positions` = T to a sequence. A parameter that the loss does
+    /// not depend on has a gradient of zero.
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward).
+    pub fn loss_and_gradients(
+        &self,
+        inputs: Tensor<2, Int>,
+        targets: Tensor<2, Int>,
+        positions: usize,
+    ) -> (Tensor<1>, Vec<Tensor<3>>) {
+        if !on_flex(&self.device()) {
+            return self.whole_loss_and_gradients(inputs, targets, positions);
+        }
+        let [replicas, tokens] = inputs.dims();
+        let shards = shards(replicas, tokens, positions);
+        let alone = self.apart();
+        let parts: Vec<(Tensor<1>, Vec<Tensor<3>>)> = shards
+            .par_iter()
+            .map(|shard| {
+                let [inputs, targets] = [&inputs, &targets].map(|t| shard.cut(t));
+                alone[shard.replica].whole_loss_and_gradients(inputs, targets, positions)
+            })
+            .collect();
+        let mut parts = shards.iter().zip(parts);
+        let stacks = (0..replicas).map(|_| {
+            let own = parts.by_ref().take(shards.len() / replicas);
+            combine(own, tokens)
+        });
+        stack(stacks.collect())
+    }
+
+    /// Mean next-token cross-entropy of each replica, `[R]`, in nats. Without gradient.
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward).
+    pub fn mean_loss(
+        &self,
+        inputs: Tensor<2, Int>,
+        targets: Tensor<2, Int>,
+        positions: usize,
+    ) -> Tensor<1> {
+        if !on_flex(&self.device()) {
+            return self.loss(inputs, targets, positions);
+        }
+        let [replicas, tokens] = inputs.dims();
+        let shards = shards(replicas, tokens, positions);
+        let alone = self.apart();
+        let parts: Vec<Tensor<1>> = shards
+            .par_iter()
+            .map(|shard| {
+                let [inputs, targets] = [&inputs, &targets].map(|t| shard.cut(t));
+                alone[shard.replica].loss(inputs, targets, positions)
+            })
+            .collect();
+        let mut parts = shards.iter().zip(parts);
+        let losses = (0..replicas).map(|_| {
+            let own = parts.by_ref().take(shards.len() / replicas);
+            combine(own.map(|(s, loss)| (s, (loss, Vec::new()))), tokens).0
+        });
+        Tensor::cat(losses.collect(), 0)
+    }
+
+    fn whole_loss_and_gradients(
+        &self,
+        inputs: Tensor<2, Int>,
+        targets: Tensor<2, Int>,
+        positions: usize,
+    ) -> (Tensor<1>, Vec<Tensor<3>>) {
+        let tracked = self.tracked();
+        let loss = tracked.loss(inputs, targets, positions);
+        let mut gradients = loss.clone().sum().backward();
+        let gradients = tracked.into_parameters().into_iter().map(|p| {
+            p.grad_remove(&mut gradients)
+                .unwrap_or_else(|| p.inner().zeros_like())
+        });
+        (loss.inner(), gradients.collect())
+    }
+
+    /// The replicas one by one.
+    fn apart(&self) -> Vec<Self> {
+        match self.replicas() {
+            1 => vec![self.clone()],
+            all => (0..all).map(|i| self.narrow(i, 1)).collect(),
+        }
+    }
+}
+
+/// The shards of every replica, replica by replica; each has as many.
+fn shards(replicas: usize, tokens: usize, positions: usize) -> Vec<Shard> {
+    let step = (SHARD_TOKENS / positions).max(1) * positions;
+    let of_one = |replica: usize| {
+        (0..tokens).step_by(step).map(move |first| Shard {
+            replica,
+            first,
+            tokens: step.min(tokens - first),
+        })
+    };
+    (0..replicas).flat_map(of_one).collect()
+}
+
+impl Shard {
+    fn cut(&self, tokens: &Tensor<2, Int>) -> Tensor<2, Int> {
+        let own = tokens.clone().narrow(0, self.replica, 1);
+        own.narrow(1, self.first, self.tokens)
+    }
+}
+
+/// Loss and gradients of a batch from those of its shards, weighted by their share of the tokens.
+fn combine<'a>(
+    shards: impl Iterator<Item = (&'a Shard, (Tensor<1>, Vec<Tensor<3>>))>,
+    tokens: usize,
+) -> (Tensor<1>, Vec<Tensor<3>>) {
+    let mut losses = Vec::new();
+    let mut columns: Vec<Vec<(f64, Tensor<3>)>> = Vec::new();
+    for (shard, (loss, gradients)) in shards {
+        let share = shard.tokens as f64 / tokens as f64;
+        losses.push((share, loss.reshape([1, 1, 1])));
+        columns.resize_with(gradients.len(), Vec::new);
+        for (column, gradient) in columns.iter_mut().zip(gradients) {
+            column.push((share, gradient));
+        }
+    }
+    let gradients: Vec<_> = columns.into_iter().filter_map(weighted_sum).collect();
+    let loss = weighted_sum(losses).map(|loss| loss.reshape([1]));
+    // A batch has at least one sequence, hence a shard.
+    (loss.unwrap_or_else(|| unreachable!("no shard")), gradients)
+}
+
+/// Replicas as one stack.
+fn stack(mut parts: Vec<(Tensor<1>, Vec<Tensor<3>>)>) -> (Tensor<1>, Vec<Tensor<3>>) {
+    if parts.len() == 1 {
+        return parts.swap_remove(0);
+    }
+    let (losses, gradients): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
+    let mut columns: Vec<Vec<Tensor<3>>> = Vec::new();
+    for gradients in gradients {
+        columns.resize_with(gradients.len(), Vec::new);
+        for (column, gradient) in columns.iter_mut().zip(gradients) {
+            column.push(gradient);
+        }
+    }
+    let gradients = columns.into_iter().map(|column| Tensor::cat(column, 0));
+    (Tensor::cat(losses, 0), gradients.collect())
+}
