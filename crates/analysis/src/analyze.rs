@@ -3,10 +3,10 @@
 //! Each result is written as soon as it is there, under the key of its causes; a second call finds
 //! what the first one finished.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ontogeny_data::{Sequences, Source, Split};
 use ontogeny_model::device::Chosen;
@@ -24,7 +24,7 @@ use crate::table::MeasureRow;
 use crate::{behaviour, heads, structure};
 
 /// The methods behind the figures, as a report names them.
-pub const METHOD: &str = "behaviour/1, llc/1";
+pub const METHOD: &str = "behaviour/1, llc/2";
 
 /// Changes with anything that changes a figure, so that old results are not taken for new ones.
 const BEHAVIOUR_VERSION: &str = "behaviour/1";
@@ -118,8 +118,34 @@ pub struct Plan<'a> {
 struct Job<'a> {
     group: &'a GroupPlan,
     replica: &'a ReplicaPlan,
-    entry: &'a CheckpointEntry,
+    file: &'a SharedFile,
     with_llc: bool,
+}
+
+/// A checkpoint's file, which holds every replica: read when the first job needs it, and forgotten
+/// after the last. Were it read for each replica, the work would grow with the square of their number.
+struct SharedFile {
+    entry: CheckpointEntry,
+    content: Mutex<Option<Arc<Checkpoint>>>,
+    jobs_left: AtomicUsize,
+}
+
+impl SharedFile {
+    fn content(&self) -> Result<Arc<Checkpoint>, AnalysisError> {
+        let mut content = self.content.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(content) = &*content {
+            return Ok(content.clone());
+        }
+        let (read, _) = Checkpoint::read(&self.entry.path)?;
+        Ok(content.insert(Arc::new(read)).clone())
+    }
+
+    /// To be told at the end of every job.
+    fn one_done(&self) {
+        if self.jobs_left.fetch_sub(1, Ordering::Relaxed) == 1 {
+            *self.content.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+    }
 }
 
 /// Probes of the sources that appear, made once.
@@ -133,33 +159,42 @@ struct Probes {
 /// # Errors
 /// The first thing that goes wrong; what was finished by then is on disk.
 pub fn analyze(plan: &Plan<'_>) -> Result<Vec<MeasureRow>, AnalysisError> {
-    let entries = plan
+    let files = plan
         .groups
         .iter()
-        .map(|g| g.checkpoints.list())
-        .collect::<Result<Vec<_>, _>>()?;
+        .map(|group| {
+            let entries = group.checkpoints.list()?;
+            if entries.is_empty() {
+                return Err(AnalysisError::NoCheckpoints(
+                    group.checkpoints.path().to_owned(),
+                ));
+            }
+            let shared = |entry| SharedFile {
+                entry,
+                content: Mutex::new(None),
+                jobs_left: AtomicUsize::new(group.replicas.len()),
+            };
+            Ok(entries.into_iter().map(shared).collect())
+        })
+        .collect::<Result<Vec<Vec<SharedFile>>, AnalysisError>>()?;
     let every = plan.settings.llc.as_ref().map_or(1, |l| l.every.max(1));
+    // The replicas of a file come one after the other.
     let mut jobs = Vec::new();
-    for (group, entries) in plan.groups.iter().zip(&entries) {
-        if entries.is_empty() {
-            return Err(AnalysisError::NoCheckpoints(
-                group.checkpoints.path().to_owned(),
-            ));
-        }
-        for replica in &group.replicas {
-            for (i, entry) in entries.iter().enumerate() {
-                if !entry.replicas.contains(&replica.name) {
+    for (group, files) in plan.groups.iter().zip(&files) {
+        for (i, file) in files.iter().enumerate() {
+            let there: HashSet<&String> = file.entry.replicas.iter().collect();
+            for replica in &group.replicas {
+                if !there.contains(&replica.name) {
                     return Err(AnalysisError::UnknownReplica {
-                        path: entry.path.clone(),
+                        path: file.entry.path.clone(),
                         replica: replica.name.clone(),
                     });
                 }
-                let with_llc = i % every == 0 || i + 1 == entries.len();
                 jobs.push(Job {
                     group,
                     replica,
-                    entry,
-                    with_llc,
+                    file,
+                    with_llc: i % every == 0 || i + 1 == files.len(),
                 });
             }
         }
@@ -172,15 +207,25 @@ pub fn analyze(plan: &Plan<'_>) -> Result<Vec<MeasureRow>, AnalysisError> {
             return Err(AnalysisError::Interrupted);
         }
         let row = measure(plan, &probes, job)?;
+        job.file.one_done();
         (plan.progress)(finished.fetch_add(1, Ordering::Relaxed) + 1, total);
         Ok(row)
     };
     // A GPU is one queue: jobs beside each other would only wait for one another.
-    if plan.chosen.is_cpu() {
-        jobs.par_iter().map(one).collect()
+    let rows: Vec<MeasureRow> = if plan.chosen.is_cpu() {
+        jobs.par_iter().map(one).collect::<Result<_, _>>()
     } else {
-        jobs.iter().map(one).collect()
-    }
+        jobs.iter().map(one).collect::<Result<_, _>>()
+    }?;
+    // From files to replicas: a stable sort keeps the steps of each in their order.
+    let names = plan.groups.iter().flat_map(|g| &g.replicas);
+    let place: HashMap<&str, usize> = names.map(|r| r.name.as_str()).zip(0..).collect();
+    let mut keyed: Vec<(usize, MeasureRow)> = rows
+        .into_iter()
+        .map(|row| (place[row.replica.as_str()], row))
+        .collect();
+    keyed.sort_by_key(|(place, _)| *place);
+    Ok(keyed.into_iter().map(|(_, row)| row).collect())
 }
 
 impl Probes {
@@ -210,7 +255,7 @@ impl Probes {
 impl Job<'_> {
     /// The source in force when the checkpoint was written.
     fn source(&self) -> &Arc<Source> {
-        let step = self.entry.step.0;
+        let step = self.file.entry.step.0;
         let phase = self.replica.phases.iter().rposition(|(at, _)| *at <= step);
         &self.replica.phases[phase.unwrap_or(0)].1
     }
@@ -218,22 +263,16 @@ impl Job<'_> {
     /// What every result of this checkpoint is keyed by.
     fn key(&self, version: &str, plan: &Plan<'_>) -> KeyBuilder {
         KeyBuilder::new(version)
-            .key("weights", &self.entry.hash)
+            .key("weights", &self.file.entry.hash)
             .text("replica", &self.replica.name)
             .text("device", &plan.chosen.entry.kind)
     }
 
     fn network(&self, plan: &Plan<'_>) -> Result<Transformer, AnalysisError> {
-        let (mut checkpoint, _) = Checkpoint::read(&self.entry.path)?;
-        let mut own = checkpoint.select(&self.replica.name)?.tensors;
-        for tensor in &mut own {
-            tensor.shape.insert(0, 1);
-        }
-        checkpoint.tensors = own;
-        checkpoint.replicas = vec![self.replica.name.clone()];
+        let own = self.file.content()?.alone(&self.replica.name)?;
         Ok(weights::from_checkpoint(
-            &checkpoint,
-            &self.entry.path,
+            &own,
+            &self.file.entry.path,
             &plan.chosen.device,
         )?)
     }
@@ -247,8 +286,8 @@ fn measure(plan: &Plan<'_>, probes: &Probes, job: &Job<'_>) -> Result<MeasureRow
         measures.extend(llc_measures(plan, llc, job, &mut network)?);
     }
     Ok(MeasureRow {
-        step: job.entry.step.0,
-        tokens: job.entry.step.0 * job.replica.tokens_per_step,
+        step: job.file.entry.step.0,
+        tokens: job.file.entry.step.0 * job.replica.tokens_per_step,
         replica: job.replica.name.clone(),
         values: measures.values,
         vectors: measures.vectors,

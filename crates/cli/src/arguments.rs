@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::bench::{Task, Workload};
+use crate::bench::{Named, Task};
 
 /// Train small transformers and watch their structure come about, stage by stage.
 #[derive(Debug, Parser)]
@@ -143,12 +143,21 @@ pub struct BenchArguments {
     #[arg(long, value_enum, default_value_t = Task::Train)]
     pub task: Task,
     /// Shape of the network and of its batches.
-    #[arg(long, value_enum, default_value_t = Workload::Small)]
-    pub workload: Workload,
+    #[arg(long, value_enum, default_value_t = Named::Small)]
+    pub workload: Named,
     /// Networks in training, or chains; several, separated by commas, are measured one after the other.
     /// By default one for each thread in training, 4 chains in sampling, and 1, 2, 4, 8 and 16 on a GPU.
     #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub replicas: Option<Vec<u32>>,
+    /// Positions of a sequence, in place of the workload's.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(2..=16384))]
+    pub context: Option<u32>,
+    /// Size of the vocabulary, in place of the workload's.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(2..=65536))]
+    pub vocabulary: Option<u32>,
+    /// Checkpoints whose analysis is timed.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(2..=100_000))]
+    pub checkpoints: u32,
     /// Threads of the CPU; by default every core.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub threads: Option<u32>,

@@ -5,7 +5,7 @@
 //! than Flex never come here: the public functions send them to [`plain`](crate::plain).
 
 use crate::flex::cross_entropy::Reduction;
-use crate::flex::{attention, cross_entropy, layer_norm, linear};
+use crate::flex::{attention, cross_entropy, layer_norm, linear, positions};
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
@@ -43,6 +43,22 @@ pub(crate) trait FusedOps: Backend {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
     ) -> FloatTensor<Self>;
+
+    fn fused_linear_onto(
+        residual: FloatTensor<Self>,
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
+
+    fn fused_affine_onto(
+        residual: FloatTensor<Self>,
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
+
+    fn fused_add_positions(x: FloatTensor<Self>, positions: FloatTensor<Self>)
+    -> FloatTensor<Self>;
 }
 
 impl FusedOps for Flex {
@@ -72,7 +88,7 @@ impl FusedOps for Flex {
     }
 
     fn fused_linear(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
-        linear::forward(x, weight, None)
+        linear::forward(None, x, weight, None)
     }
 
     fn fused_affine(
@@ -80,7 +96,31 @@ impl FusedOps for Flex {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
-        linear::forward(x, weight, Some(bias))
+        linear::forward(None, x, weight, Some(bias))
+    }
+
+    fn fused_linear_onto(
+        residual: FloatTensor<Self>,
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        linear::forward(Some(residual), x, weight, None)
+    }
+
+    fn fused_affine_onto(
+        residual: FloatTensor<Self>,
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        linear::forward(Some(residual), x, weight, Some(bias))
+    }
+
+    fn fused_add_positions(
+        x: FloatTensor<Self>,
+        positions: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        positions::forward(x, positions)
     }
 }
 
@@ -151,9 +191,11 @@ impl Backward<Flex, 3> for LayerNorm {
     }
 }
 
-/// Backward node of the linear map; its parents are x, weight, and the bias if there is one.
+/// Backward node of the linear map; its parents are x, weight, then the bias and the residual if there are.
 #[derive(Debug)]
-struct Linear;
+struct Linear {
+    bias: bool,
+}
 
 impl<const N: usize> Backward<Flex, N> for Linear {
     type State = [FlexTensor; 2];
@@ -176,8 +218,36 @@ impl<const N: usize> Backward<Flex, N> for Linear {
             let gradient = linear::weight_gradient(x, weight, dy.clone());
             grads.register::<Flex>(parent.id, gradient);
         }
-        if let Some(parent) = next() {
-            grads.register::<Flex>(parent.id, linear::bias_gradient(dy));
+        if let Some(parent) = self.bias.then(&mut next).flatten() {
+            grads.register::<Flex>(parent.id, linear::bias_gradient(dy.clone()));
+        }
+        if let Some(residual) = next() {
+            grads.register::<Flex>(residual.id, dy);
+        }
+    }
+}
+
+/// Backward node of the addition of positions; its state is how many positions there are.
+#[derive(Debug)]
+struct Positions;
+
+impl Backward<Flex, 2> for Positions {
+    type State = usize;
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 2>,
+        grads: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let dy = grads.consume::<Flex>(&ops.node);
+        let [x, positions] = ops.parents;
+        if let Some(parent) = positions {
+            let gradient = positions::gradient(dy.clone(), ops.state);
+            grads.register::<Flex>(parent.id, gradient);
+        }
+        if let Some(parent) = x {
+            grads.register::<Flex>(parent.id, dy);
         }
     }
 }
@@ -244,8 +314,8 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
 
     fn fused_linear(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
         let ((x, x_node), (weight, weight_node)) = (x.into_parts(), weight.into_parts());
-        let y = linear::forward(x.clone(), weight.clone(), None);
-        match Linear
+        let y = linear::forward(None, x.clone(), weight.clone(), None);
+        match (Linear { bias: false })
             .prepare::<C>([x_node, weight_node])
             .compute_bound()
             .stateful()
@@ -262,13 +332,68 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
     ) -> FloatTensor<Self> {
         let ((x, x_node), (weight, weight_node), (bias, bias_node)) =
             (x.into_parts(), weight.into_parts(), bias.into_parts());
-        let y = linear::forward(x.clone(), weight.clone(), Some(bias));
-        match Linear
+        let y = linear::forward(None, x.clone(), weight.clone(), Some(bias));
+        match (Linear { bias: true })
             .prepare::<C>([x_node, weight_node, bias_node])
             .compute_bound()
             .stateful()
         {
             OpsKind::Tracked(node) => node.finish([x, weight], y),
+            OpsKind::UnTracked(node) => node.finish(y),
+        }
+    }
+
+    fn fused_linear_onto(
+        residual: FloatTensor<Self>,
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let (residual, residual_node) = residual.into_parts();
+        let ((x, x_node), (weight, weight_node)) = (x.into_parts(), weight.into_parts());
+        let y = linear::forward(Some(residual), x.clone(), weight.clone(), None);
+        match (Linear { bias: false })
+            .prepare::<C>([x_node, weight_node, residual_node])
+            .compute_bound()
+            .stateful()
+        {
+            OpsKind::Tracked(node) => node.finish([x, weight], y),
+            OpsKind::UnTracked(node) => node.finish(y),
+        }
+    }
+
+    fn fused_affine_onto(
+        residual: FloatTensor<Self>,
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let (residual, residual_node) = residual.into_parts();
+        let ((x, x_node), (weight, weight_node), (bias, bias_node)) =
+            (x.into_parts(), weight.into_parts(), bias.into_parts());
+        let y = linear::forward(Some(residual), x.clone(), weight.clone(), Some(bias));
+        match (Linear { bias: true })
+            .prepare::<C>([x_node, weight_node, bias_node, residual_node])
+            .compute_bound()
+            .stateful()
+        {
+            OpsKind::Tracked(node) => node.finish([x, weight], y),
+            OpsKind::UnTracked(node) => node.finish(y),
+        }
+    }
+
+    fn fused_add_positions(
+        x: FloatTensor<Self>,
+        positions: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let ((x, x_node), (positions, positions_node)) = (x.into_parts(), positions.into_parts());
+        let count = positions::count(&positions);
+        let y = positions::forward(x, positions);
+        match Positions
+            .prepare::<C>([x_node, positions_node])
+            .compute_bound()
+            .stateful()
+        {
+            OpsKind::Tracked(node) => node.finish(count, y),
             OpsKind::UnTracked(node) => node.finish(y),
         }
     }

@@ -8,7 +8,9 @@
 //! | [`layer_norm`] | `[replica, rows, d]`, `[replica, 1, d]` × 2 → `[replica, rows, d]` |
 //! | [`adamw`] | `[replica, rows, columns]` × 4, numbers of each replica → × 3 |
 //! | [`langevin`] | `[replica, rows, columns]` × 4, numbers of each replica → × 1 |
+//! | [`add_positions`] | `[replica, rows, d]`, `[replica, positions, d]` → `[replica, rows, d]` |
 //! | [`linear`] | `[replica, rows, in]`, `[replica, in, out]`, `[replica, 1, out]` → `[replica, rows, out]` |
+//! | [`linear_onto`] | the same onto `[replica, rows, out]` |
 //!
 //! ```
 //! use burn::tensor::{Device, Distribution, Tensor};
@@ -154,24 +156,7 @@ pub fn layer_norm(x: Tensor<3>, w: Tensor<3>, b: Tensor<3>, eps: f64) -> Tensor<
 /// # Panics
 /// If the shapes do not fit.
 pub fn linear(x: Tensor<3>, w: Tensor<3>, b: Option<Tensor<3>>) -> Tensor<3> {
-    let [replicas, _, inner] = x.dims();
-    let [_, _, out] = w.dims();
-    assert!(
-        w.dims() == [replicas, inner, out],
-        "for x {:?}, w {:?} must be {:?}",
-        x.dims(),
-        w.dims(),
-        [replicas, inner, out]
-    );
-    if let Some(b) = &b {
-        assert!(
-            b.dims() == [replicas, 1, out],
-            "for w {:?}, b {:?} must be {:?}",
-            w.dims(),
-            b.dims(),
-            [replicas, 1, out]
-        );
-    }
+    check_linear(&x, &w, b.as_ref());
     if !(fused(&x) && fused(&w) && b.as_ref().is_none_or(fused)) {
         return plain::linear(x, w, b);
     }
@@ -182,12 +167,93 @@ pub fn linear(x: Tensor<3>, w: Tensor<3>, b: Option<Tensor<3>>) -> Tensor<3> {
     })
 }
 
+/// Affine map `residual + x w + b` of each replica: a layer's output joins the stream without a pass of its
+/// own.
+///
+/// As [`linear`], with `residual` `[replica, rows, out]`.
+///
+/// # Panics
+/// If the shapes do not fit.
+pub fn linear_onto(
+    residual: Tensor<3>,
+    x: Tensor<3>,
+    w: Tensor<3>,
+    b: Option<Tensor<3>>,
+) -> Tensor<3> {
+    let [replicas, rows, _] = check_linear(&x, &w, b.as_ref());
+    let [_, _, out] = w.dims();
+    assert!(
+        residual.dims() == [replicas, rows, out],
+        "for x {:?} and w {:?}, the residual {:?} must be {:?}",
+        x.dims(),
+        w.dims(),
+        residual.dims(),
+        [replicas, rows, out]
+    );
+    if !(fused(&residual) && fused(&x) && fused(&w) && b.as_ref().is_none_or(fused)) {
+        return plain::linear_onto(residual, x, w, b);
+    }
+    let residual = residual.into_dispatch();
+    let (x, w) = (x.into_dispatch(), w.into_dispatch());
+    Tensor::from_dispatch(match b {
+        Some(b) => Dispatch::fused_affine_onto(residual, x, w, b.into_dispatch()),
+        None => Dispatch::fused_linear_onto(residual, x, w),
+    })
+}
+
+/// Positions added to every sequence: row i of `x` gets position i modulo their number.
+///
+/// `x` is `[replica, rows, d]`, `positions` `[replica, positions, d]`; the result is `[replica, rows, d]`.
+///
+/// # Panics
+/// If the shapes do not fit, or the rows are no multiple of the positions.
+pub fn add_positions(x: Tensor<3>, positions: Tensor<3>) -> Tensor<3> {
+    let [replicas, rows, d] = x.dims();
+    let [_, count, _] = positions.dims();
+    assert!(
+        positions.dims() == [replicas, count, d] && count > 0 && rows.is_multiple_of(count),
+        "for x {:?}, positions {:?} must be [{replicas}, a divisor of {rows}, {d}]",
+        x.dims(),
+        positions.dims(),
+    );
+    if !(fused(&x) && fused(&positions)) {
+        return plain::add_positions(x, positions);
+    }
+    Tensor::from_dispatch(Dispatch::fused_add_positions(
+        x.into_dispatch(),
+        positions.into_dispatch(),
+    ))
+}
+
 /// The vector instructions that the fused path uses on this machine: `portable`, `avx2` or `avx512`.
 ///
 /// The environment variable `ONTOGENY_SIMD`, set to one of these, bounds the choice from above. Matrix
 /// products of [`linear`] choose theirs apart from it.
 pub fn instruction_set() -> &'static str {
     simd::Level::current().name()
+}
+
+/// The sizes of x, where all fits.
+fn check_linear(x: &Tensor<3>, w: &Tensor<3>, b: Option<&Tensor<3>>) -> [usize; 3] {
+    let [replicas, rows, inner] = x.dims();
+    let [_, _, out] = w.dims();
+    assert!(
+        w.dims() == [replicas, inner, out],
+        "for x {:?}, w {:?} must be {:?}",
+        x.dims(),
+        w.dims(),
+        [replicas, inner, out]
+    );
+    if let Some(b) = b {
+        assert!(
+            b.dims() == [replicas, 1, out],
+            "for w {:?}, b {:?} must be {:?}",
+            w.dims(),
+            b.dims(),
+            [replicas, 1, out]
+        );
+    }
+    [replicas, rows, inner]
 }
 
 fn check_targets(logits: &Tensor<3>, targets: &Tensor<2, Int>) {

@@ -54,6 +54,25 @@ pub fn linear(x: Tensor<3>, w: Tensor<3>, b: Option<Tensor<3>>) -> Tensor<3> {
     }
 }
 
+/// Affine map onto a residual; see [`linear_onto`](crate::linear_onto).
+pub fn linear_onto(
+    residual: Tensor<3>,
+    x: Tensor<3>,
+    w: Tensor<3>,
+    b: Option<Tensor<3>>,
+) -> Tensor<3> {
+    residual + linear(x, w, b)
+}
+
+/// Positions added to every sequence; see [`add_positions`](crate::add_positions).
+pub fn add_positions(x: Tensor<3>, positions: Tensor<3>) -> Tensor<3> {
+    let [replicas, rows, d] = x.dims();
+    let [_, count, _] = positions.dims();
+    let x = x.reshape([replicas, rows / count, count, d]);
+    let positions = positions.reshape([replicas, 1, count, d]);
+    (x + positions).reshape([replicas, rows, d])
+}
+
 /// One AdamW update; see [`adamw`](crate::adamw).
 pub fn adamw(
     rule: AdamW,

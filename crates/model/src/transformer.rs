@@ -4,7 +4,10 @@
 //! `V` = d_vocab.
 
 use burn::tensor::{Bool, Device, Int, Tensor, activation, module};
-use ontogeny_kernels::{causal_attention, cross_entropy, cross_entropy_by_row, layer_norm, linear};
+use ontogeny_kernels::{
+    add_positions, causal_attention, cross_entropy, cross_entropy_by_row, layer_norm, linear,
+    linear_onto,
+};
 
 use crate::config::{Activation, Norm, Positions, TransformerConfig};
 use crate::rotary;
@@ -29,6 +32,11 @@ struct Linear {
 impl Linear {
     fn apply(&self, x: Tensor<3>) -> Tensor<3> {
         linear(x, self.w.clone(), self.b.clone())
+    }
+
+    /// `stream + x w + b`.
+    fn apply_onto(&self, stream: Tensor<3>, x: Tensor<3>) -> Tensor<3> {
+        linear_onto(stream, x, self.w.clone(), self.b.clone())
     }
 }
 
@@ -295,19 +303,11 @@ impl Transformer {
         let c = &self.config;
         let [r, bt] = tokens.dims();
         assert!(t <= c.n_ctx && bt % t == 0, "{t} positions, {bt} tokens");
-        let shape = Shape {
-            r,
-            b: bt / t,
-            t,
-            d: c.d_model,
-        };
+        let b = bt / t;
         let device = tokens.device();
 
         // Shortformer adds positions to what Q and K read; learned positions join the stream.
-        let positions = self
-            .positions
-            .as_ref()
-            .map(|p| p.clone().narrow(1, 0, t).reshape([r, 1, t, c.d_model]));
+        let positions = self.positions.as_ref().map(|p| p.clone().narrow(1, 0, t)); // [R, T, D]
         let (to_stream, to_keys) = match c.positions {
             Positions::Learned => (positions, None),
             Positions::Shortformer => (None, positions),
@@ -316,18 +316,21 @@ impl Transformer {
         let angles =
             (c.positions == Positions::Rotary).then(|| rotary::tables(t, c.d_head, &device));
 
-        let mut x = shape.add(lookup(&self.embed, tokens), to_stream); // [R, B·T, D]
+        let mut x = lookup(&self.embed, tokens); // [R, B·T, D]
+        if let Some(positions) = to_stream {
+            x = add_positions(x, positions);
+        }
         for block in &self.blocks {
             if let Some((_, residuals)) = &mut trace {
-                residuals.push(x.clone().reshape([r, shape.b, t, c.d_model]));
+                residuals.push(x.clone().reshape([r, b, t, c.d_model]));
             }
             let read = apply_norm(&block.norm, x.clone());
             let keyed = match &to_keys {
-                Some(_) => shape.add(read.clone(), to_keys.clone()),
+                Some(positions) => add_positions(read.clone(), positions.clone()),
                 None => read.clone(),
             };
             let heads = |y: Tensor<3>| {
-                y.reshape([r * shape.b, t, c.n_heads, c.d_head]) // [R·B, T, H, K]
+                y.reshape([r * b, t, c.n_heads, c.d_head]) // [R·B, T, H, K]
                     .swap_dims(1, 2) // [R·B, H, T, K]
             };
             let mut q = heads(block.q.apply(keyed.clone()));
@@ -339,23 +342,23 @@ impl Transformer {
             }
             if let Some((patterns, _)) = &mut trace {
                 let pattern = attention_pattern(q.clone(), k.clone()); // [R·B, H, T, T]
-                patterns.push(pattern.reshape([r, shape.b, c.n_heads, t, t]));
+                patterns.push(pattern.reshape([r, b, c.n_heads, t, t]));
             }
             let z = causal_attention(q, k, v) // [R·B, H, T, K]
                 .swap_dims(1, 2) // [R·B, T, H, K]
                 .reshape([r, bt, c.d_attn()]);
-            x = x + block.o.apply(z);
+            x = block.o.apply_onto(x, z);
             if let Some(mlp) = &block.mlp {
                 let hidden = mlp.inward.apply(apply_norm(&mlp.norm, x.clone())); // [R, B·T, M]
                 let hidden = match c.activation {
                     Activation::Relu => activation::relu(hidden),
                     Activation::Gelu => activation::gelu(hidden),
                 };
-                x = x + mlp.outward.apply(hidden);
+                x = mlp.outward.apply_onto(x, hidden);
             }
         }
         if let Some((_, residuals)) = &mut trace {
-            residuals.push(x.clone().reshape([r, shape.b, t, c.d_model]));
+            residuals.push(x.clone().reshape([r, b, t, c.d_model]));
         }
         let x = apply_norm(&self.final_norm, x);
         let unembed = match &self.unembed {
@@ -363,28 +366,6 @@ impl Transformer {
             None => self.embed.clone().swap_dims(1, 2),
         };
         linear(x, unembed, self.unembed_bias.clone()) // [R, B·T, V]
-    }
-}
-
-/// The shape of one pass.
-struct Shape {
-    r: usize,
-    b: usize,
-    t: usize,
-    d: usize,
-}
-
-impl Shape {
-    /// Adds positions `[R, 1, T, D]` to a stream `[R, B·T, D]`.
-    fn add(&self, x: Tensor<3>, positions: Option<Tensor<4>>) -> Tensor<3> {
-        match positions {
-            Some(p) => (x.reshape([self.r, self.b, self.t, self.d]) + p).reshape([
-                self.r,
-                self.b * self.t,
-                self.d,
-            ]),
-            None => x,
-        }
     }
 }
 

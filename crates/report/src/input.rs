@@ -59,6 +59,10 @@ pub struct Provenance {
     pub train_seconds: Option<f64>,
     /// Duration of analysis in seconds; absent if it is not known.
     pub analyze_seconds: Option<f64>,
+    /// Seconds of the analysis spent on measuring checkpoints.
+    pub measure_seconds: Option<f64>,
+    /// Seconds of the analysis spent on finding stages.
+    pub stages_seconds: Option<f64>,
     /// Duration of making the report in seconds; absent if it is not known.
     pub report_seconds: Option<f64>,
     /// The command that does it again.

@@ -73,9 +73,21 @@ pub(crate) fn section(input: &ReportInput) -> String {
         grouped(from.checkpoints),
         input.replicas.len()
     );
+    let within = [
+        ("measuring", from.measure_seconds),
+        ("finding stages", from.stages_seconds),
+    ];
+    let within: Vec<String> = within
+        .iter()
+        .filter_map(|(name, time)| Some(format!("{name} {}", duration((*time)?))))
+        .collect();
+    let analysis = match (seconds(from.analyze_seconds), within.join(", ")) {
+        (all, within) if all.is_empty() || within.is_empty() => all,
+        (all, within) => format!("{all} ({within})"),
+    };
     let durations = [
         ("training", seconds(from.train_seconds)),
-        ("analysis", seconds(from.analyze_seconds)),
+        ("analysis", analysis),
         ("report", seconds(from.report_seconds)),
     ];
     let durations: Vec<String> = durations
@@ -181,13 +193,17 @@ mod tests {
             provenance: Provenance {
                 train_seconds: Some(42.0),
                 analyze_seconds: Some(130.0),
+                measure_seconds: Some(128.0),
+                stages_seconds: Some(2.0),
                 command: "ontogeny run \"a & b.toml\"".into(),
                 ..Provenance::default()
             },
             ..ReportInput::default()
         });
         assert!(html.contains("SGLD, ε = 3e−4, nβ = 100, γ = 100, 4 chains of 150 draws"));
-        assert!(html.contains("training 42 s, analysis 2 min 10 s"));
+        assert!(html.contains(
+            "training 42 s, analysis 2 min 10 s (measuring 2 min 8 s, finding stages 2 s)"
+        ));
         assert!(html.contains("ontogeny run &quot;a &amp; b.toml&quot;"));
     }
 }

@@ -96,10 +96,9 @@ impl Checkpoint {
             .map(|tensor| {
                 let shape = tensor.shape.get(1..).unwrap_or_default().to_vec();
                 let size: usize = shape.iter().product();
-                let data = tensor.data.iter().skip(index * size).take(size);
                 NamedTensor {
                     name: tensor.name.clone(),
-                    data: data.copied().collect(),
+                    data: tensor.data[index * size..(index + 1) * size].to_vec(),
                     shape,
                 }
             })
@@ -110,6 +109,19 @@ impl Checkpoint {
             config: self.config.clone(),
             tensors,
         })
+    }
+
+    /// Cuts out one replica and leaves it its axis, of length one: a checkpoint of a stack of one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Checkpoint::select`].
+    pub fn alone(&self, replica: &str) -> Result<Self, StoreError> {
+        let mut own = self.select(replica)?;
+        for tensor in &mut own.tensors {
+            tensor.shape.insert(0, 1);
+        }
+        Ok(own)
     }
 
     /// Writes one replica in the classic shapes as `model.safetensors` and `config.json` into

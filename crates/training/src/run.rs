@@ -265,10 +265,7 @@ fn starting_weights(
             ));
         }
     };
-    let mut tensors = checkpoint.select(&name).map_err(|e| e.to_string())?.tensors;
-    for tensor in &mut tensors {
-        tensor.shape.insert(0, 1);
-    }
+    let tensors = checkpoint.alone(&name).map_err(|e| e.to_string())?.tensors;
     // Building it once tells whether the shapes fit, before anything is written.
     weights::from_named(network, 1, &tensors, &burn::tensor::Device::flex())?;
     Ok((tensors, hash))

@@ -1,5 +1,6 @@
 //! The training loop.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
@@ -142,16 +143,11 @@ impl<'a> GroupTraining<'a> {
             taken_up_at = Some(at);
         }
         let step = taken_up_at.unwrap_or_default();
-        let mut frozen = Vec::with_capacity(group.replicas.len());
-        for stack in &stacks {
-            frozen.extend(stack.frozen_at()?);
-        }
+        let frozen = frozen_at(&stacks)?;
         // Lines from `step` on are written again; other groups' lines stay.
-        let names = group.names();
+        let names: HashSet<String> = group.names().into_iter().collect();
         let metrics = Series::create_or_truncate_after(&folder.metrics(), |line| {
-            let ours = line["replica"]
-                .as_str()
-                .is_some_and(|r| names.iter().any(|n| n == r));
+            let ours = line["replica"].as_str().is_some_and(|r| names.contains(r));
             !ours || line["step"].as_u64().is_some_and(|s| s < step.0)
         })?;
         Ok(Self {
@@ -314,10 +310,7 @@ impl<'a> GroupTraining<'a> {
     }
 
     fn ends(&self) -> Result<Vec<ReplicaEnd>, TrainingError> {
-        let mut frozen = Vec::new();
-        for stack in &self.stacks {
-            frozen.extend(stack.frozen_at()?);
-        }
+        let frozen = frozen_at(&self.stacks)?;
         let ends = self
             .group
             .replicas
@@ -330,6 +323,15 @@ impl<'a> GroupTraining<'a> {
             });
         Ok(ends.collect())
     }
+}
+
+/// The step at which each replica was frozen, stack by stack.
+fn frozen_at(stacks: &[Stack]) -> Result<Vec<Option<u64>>, TrainingError> {
+    let mut all = Vec::new();
+    for stack in stacks {
+        all.extend(stack.frozen_at()?);
+    }
+    Ok(all)
 }
 
 /// The batch of a replica's update after `step` updates.

@@ -8,10 +8,9 @@ use ontogeny_training::Interrupter;
 use super::{Plan, Times};
 use crate::{commands, place};
 
-/// Chains, draws and checkpoints of the analysis that is timed.
+/// Chains and draws of each estimate of λ̂ that is timed.
 const CHAINS: usize = 4;
 const DRAWS: usize = 20;
-const CHECKPOINTS: usize = 4;
 
 /// Trains a few steps to have checkpoints, and times their analysis. A step is one of a chain, with all that
 /// is measured beside it.
@@ -30,10 +29,10 @@ pub fn time(plan: &Plan, chosen: &Chosen) -> Result<Times> {
         c.d_model,
         c.n_ctx,
         c.d_vocab,
-        plan.workload.batch(),
+        plan.workload.batch,
         DRAWS / 2,
-        plan.workload.batch(),
-        last = CHECKPOINTS - 1,
+        plan.workload.batch,
+        last = plan.checkpoints - 1,
     );
     let path = place.path().join("bench.toml");
     std::fs::write(&path, text)?;
@@ -51,7 +50,7 @@ pub fn time(plan: &Plan, chosen: &Chosen) -> Result<Times> {
         Ok(folder)
     };
     let mut ready = vec![fresh()?];
-    let steps = CHECKPOINTS * CHAINS * DRAWS;
+    let steps = plan.checkpoints * CHAINS * DRAWS;
     Times::take_after(
         plan,
         steps,

@@ -15,7 +15,7 @@ use anyhow::Result;
 use ontogeny_model::device::Chosen;
 use serde::Serialize;
 
-pub use workload::Workload;
+pub use workload::{Named, Workload};
 
 /// What is timed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
@@ -42,6 +42,8 @@ pub struct Plan {
     pub threads: usize,
     /// For about how long.
     pub time: Duration,
+    /// Checkpoints whose analysis is timed.
+    pub checkpoints: usize,
 }
 
 /// What was measured. Figures that a task does not have are `None`.
@@ -49,10 +51,12 @@ pub struct Plan {
 pub struct Measured {
     /// What was timed.
     pub task: Task,
-    /// The workload's name.
+    /// The workload.
     pub workload: Workload,
     /// Networks or chains at once.
     pub replicas: usize,
+    /// Checkpoints, where their analysis was timed.
+    pub checkpoints: Option<usize>,
     /// Threads of the CPU.
     pub threads: usize,
     /// Device, as `--device` names it.
@@ -110,6 +114,7 @@ pub fn measure(plan: &Plan, chosen: &Chosen) -> Result<Measured> {
         task: plan.task,
         workload: plan.workload,
         replicas: plan.replicas,
+        checkpoints: (plan.task == Task::Analyze).then_some(plan.checkpoints),
         threads: plan.threads,
         device: chosen.entry.name.clone(),
         instructions: ontogeny_kernels::instruction_set(),

@@ -9,14 +9,14 @@ use ontogeny_store::Stream;
 use ontogeny_training::tokens;
 use rayon::prelude::*;
 
-use super::{Plan, Times, Workload};
+use super::{Named, Plan, Times, Workload};
 
 /// Steps of a chain in a window.
 fn steps(workload: Workload) -> usize {
-    match workload {
-        Workload::Tiny => 40,
-        Workload::Small => 10,
-        Workload::Paper => 2,
+    match workload.name {
+        Named::Tiny => 40,
+        Named::Small => 10,
+        Named::Paper => 2,
     }
 }
 

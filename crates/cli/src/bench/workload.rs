@@ -9,7 +9,7 @@ use serde::Serialize;
 /// Attention-only networks of two layers with layer norm and learned positions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
-pub enum Workload {
+pub enum Named {
     /// Vocabulary 64, context 64, width 64, 4 heads, batch 32.
     Tiny,
     /// Vocabulary 512, context 128, width 128, 4 heads, batch 32.
@@ -18,17 +18,54 @@ pub enum Workload {
     Paper,
 }
 
+/// The shape of a network and of its batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Workload {
+    /// What it began as.
+    pub name: Named,
+    /// Size of the vocabulary.
+    pub d_vocab: usize,
+    /// Positions of a sequence.
+    pub n_ctx: usize,
+    /// Width of the residual stream.
+    pub d_model: usize,
+    /// Heads of a layer.
+    pub n_heads: usize,
+    /// Sequences in a batch.
+    pub batch: usize,
+}
+
+impl From<Named> for Workload {
+    fn from(name: Named) -> Self {
+        let (d_vocab, n_ctx, d_model, n_heads, batch) = match name {
+            Named::Tiny => (64, 64, 64, 4, 32),
+            Named::Small => (512, 128, 128, 4, 32),
+            Named::Paper => (5000, 1024, 256, 8, 4),
+        };
+        Self {
+            name,
+            d_vocab,
+            n_ctx,
+            d_model,
+            n_heads,
+            batch,
+        }
+    }
+}
+
 /// Batches that are made beforehand and used in turn.
 const POOL: usize = 8;
 
 impl Workload {
     /// The network.
     pub fn network(self) -> TransformerConfig {
-        let (d_vocab, n_ctx, d_model, n_heads) = match self {
-            Self::Tiny => (64, 64, 64, 4),
-            Self::Small => (512, 128, 128, 4),
-            Self::Paper => (5000, 1024, 256, 8),
-        };
+        let Self {
+            d_vocab,
+            n_ctx,
+            d_model,
+            n_heads,
+            ..
+        } = self;
         TransformerConfig {
             n_layers: 2,
             n_heads,
@@ -46,25 +83,17 @@ impl Workload {
         }
     }
 
-    /// Sequences in a batch.
-    pub fn batch(self) -> usize {
-        match self {
-            Self::Tiny | Self::Small => 32,
-            Self::Paper => 4,
-        }
-    }
-
     /// Tokens in, width, width: the product that a layer makes most often.
     pub fn projection(self) -> [usize; 3] {
         let c = self.network();
-        [self.batch() * c.n_ctx, c.d_model, c.d_model]
+        [self.batch * c.n_ctx, c.d_model, c.d_model]
     }
 
     /// Arithmetic of one step, forward and backward, in FLOP: matrix products, with attention counted in
     /// full, although half of it is masked.
     pub fn step_flop(self) -> f64 {
         let c = self.network();
-        let tokens = (self.batch() * c.n_ctx) as f64;
+        let tokens = (self.batch * c.n_ctx) as f64;
         let (d, t) = (c.d_model as f64, c.n_ctx as f64);
         let layer = 4.0 * 2.0 * tokens * d * d + 4.0 * tokens * t * d;
         let forward = c.n_layers as f64 * layer + 2.0 * tokens * d * c.d_vocab as f64;
@@ -83,7 +112,7 @@ impl Workload {
     /// Batches of uniform random tokens for one replica.
     pub fn pool(self, replica: usize) -> Vec<Sequences> {
         let c = self.network();
-        let (rows, len) = (self.batch(), c.n_ctx + 1);
+        let (rows, len) = (self.batch, c.n_ctx + 1);
         let stream = Stream::new(replica as u64, "bench tokens", &[]);
         let batch = |index: usize| {
             let mut uniform = vec![0.0; rows * len];
@@ -106,7 +135,8 @@ mod tests {
     /// The figures of the literature's comparison: 0.65, 6.4 and 70 GFLOP.
     #[test]
     fn arithmetic_is_that_of_the_products() {
-        let gflop = [Workload::Tiny, Workload::Small, Workload::Paper].map(|w| w.step_flop() / 1e9);
+        let gflop = [Named::Tiny, Named::Small, Named::Paper]
+            .map(|name| Workload::from(name).step_flop() / 1e9);
         for (found, expected) in gflop.into_iter().zip([0.654, 6.44, 69.6]) {
             assert!((found / expected - 1.0).abs() < 0.01, "{gflop:?}");
         }

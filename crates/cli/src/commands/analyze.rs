@@ -17,6 +17,7 @@ use ontogeny_model::device::Chosen;
 use ontogeny_store::{CheckpointFolder, RunFolder, write_atomically};
 use ontogeny_training::config::{self, AnalysisSection, RunConfig, StagesSection};
 use ontogeny_training::{Interrupter, Run, tokens_seen};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -122,11 +123,15 @@ pub fn analyze_in(
         Err(AnalysisError::Interrupted) => return Ok(None),
         rows => rows?,
     };
+    let times = folder.root().join(TIMES);
+    add_seconds(&times, "measure", begun.elapsed().as_secs_f64())?;
+    let detecting = Instant::now();
     let stages = detect(run, &rows)?;
+    add_seconds(&times, "stages", detecting.elapsed().as_secs_f64())?;
     write_table(&folder.analysis().join(TABLE), &rows)?;
     place::write_json(&folder.analysis().join(STAGES), &stages)?;
     let seconds = begun.elapsed().as_secs_f64();
-    add_seconds(&folder.root().join(TIMES), "analyze", seconds)?;
+    add_seconds(&times, "analyze", seconds)?;
     Ok(Some(Analysed {
         rows,
         stages,
@@ -134,23 +139,20 @@ pub fn analyze_in(
     }))
 }
 
-/// Stages of each replica; one with too few checkpoints is passed over with a word.
+/// Stages of each replica; one with too few checkpoints is passed over with a word. `rows` are sorted by
+/// replica, as [`analyze`] returns them.
 fn detect(run: &Run, rows: &[MeasureRow]) -> Result<Vec<ReplicaStages>> {
     let settings = stage_settings(&run.config.stages);
-    let mut all = Vec::new();
-    for replica in run.replicas() {
-        let name = &replica.entry.name;
-        let own: Vec<MeasureRow> = rows
-            .iter()
-            .filter(|r| r.replica == *name)
-            .cloned()
-            .collect();
-        match stages::detect(&own, &settings) {
-            Ok(report) => all.push(ReplicaStages {
-                replica: name.clone(),
-                report,
-            }),
-            Err(error) => eprintln!("warning: no stages of {name}: {error}"),
+    let own: Vec<&[MeasureRow]> = rows.chunk_by(|a, b| a.replica == b.replica).collect();
+    let found: Vec<_> = own
+        .into_par_iter()
+        .map(|own| (own[0].replica.clone(), stages::detect(own, &settings)))
+        .collect();
+    let mut all = Vec::with_capacity(found.len());
+    for (replica, report) in found {
+        match report {
+            Ok(report) => all.push(ReplicaStages { replica, report }),
+            Err(error) => eprintln!("warning: no stages of {replica}: {error}"),
         }
     }
     Ok(all)

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{SCHEMA, print_json};
 use crate::arguments::BenchArguments;
-use crate::bench::{self, Measured, Plan, Task};
+use crate::bench::{self, Measured, Plan, Task, Workload};
 use crate::place;
 
 /// Numbers of replicas that a GPU is measured with, to show how it scales.
@@ -34,6 +34,9 @@ pub fn command(a: &BenchArguments, json: bool) -> Result<()> {
         (None, Task::Train) => vec![threads as u32],
         (None, Task::Sgld) => vec![4],
     };
+    let mut workload = Workload::from(a.workload);
+    workload.n_ctx = a.context.map_or(workload.n_ctx, |n| n as usize);
+    workload.d_vocab = a.vocabulary.map_or(workload.d_vocab, |n| n as usize);
     let mut all = Vec::with_capacity(replicas.len());
     if !json {
         println!(
@@ -49,10 +52,11 @@ pub fn command(a: &BenchArguments, json: bool) -> Result<()> {
     for replicas in replicas {
         let plan = Plan {
             task: a.task,
-            workload: a.workload,
+            workload,
             replicas: replicas as usize,
             threads,
             time: Duration::from_secs_f64(a.seconds),
+            checkpoints: a.checkpoints as usize,
         };
         let measured = bench::measure(&plan, &chosen)?;
         if !json {

@@ -18,13 +18,9 @@ const SHOWN: usize = 5;
 
 /// `ontogeny predict CHECKPOINT`.
 pub fn command(a: &PredictArguments, json: bool) -> Result<()> {
-    let (mut checkpoint, _) = Checkpoint::read(&a.checkpoint)?;
+    let (checkpoint, _) = Checkpoint::read(&a.checkpoint)?;
     let name = replica_of(&checkpoint, &a.checkpoint, a.replica.as_deref())?;
-    let mut tensors = checkpoint.select(&name)?.tensors;
-    for tensor in &mut tensors {
-        tensor.shape.insert(0, 1);
-    }
-    (checkpoint.tensors, checkpoint.replicas) = (tensors, vec![name]);
+    let checkpoint = checkpoint.alone(&name)?;
     let chosen = place::device(&a.device)?;
     let network = weights::from_checkpoint(&checkpoint, &a.checkpoint, &chosen.device)?;
     let c = network.config().clone();

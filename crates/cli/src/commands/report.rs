@@ -1,5 +1,6 @@
 //! `ontogeny report`: the page.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -74,7 +75,10 @@ pub fn report_in(
 ) -> Result<(PathBuf, f64)> {
     let begun = Instant::now();
     let times = place::read_json(&folder.root().join(TIMES)).unwrap_or_else(|_| json!({}));
-    let input = input(run, folder, device, analysed, command, &times)?;
+    let mut input = input(run, folder, device, analysed, command, &times)?;
+    // The page names the time that its own making took: drawn once to know it, and once to say it.
+    let _ = render(&input);
+    input.provenance.report_seconds = Some(begun.elapsed().as_secs_f64());
     let path = folder.report_html();
     write_atomically(&path, render(&input).as_bytes())?;
     Ok((path, begun.elapsed().as_secs_f64()))
@@ -135,6 +139,8 @@ fn input(
             parameters: c.n_parameters() as u64,
             train_seconds: times["train"].as_f64(),
             analyze_seconds: times["analyze"].as_f64(),
+            measure_seconds: times["measure"].as_f64(),
+            stages_seconds: times["stages"].as_f64(),
             report_seconds: None,
             command: command.to_owned(),
         },
@@ -146,7 +152,28 @@ fn input(
 }
 
 fn replicas(run: &Run, folder: &RunFolder, analysed: &Analysed) -> Result<Vec<ReplicaReport>> {
-    let metrics = read_series(&folder.metrics())?;
+    let mut points: HashMap<String, Vec<TrainingPoint>> = HashMap::new();
+    for line in read_series(&folder.metrics())? {
+        let point = || {
+            Some(TrainingPoint {
+                step: line["step"].as_u64()?,
+                tokens: line["tokens"].as_u64()?,
+                loss: line["loss"].as_f64()?,
+            })
+        };
+        if let (Some(replica), Some(point)) = (line["replica"].as_str(), point()) {
+            points.entry(replica.to_owned()).or_default().push(point);
+        }
+    }
+    let mut rows: HashMap<&str, Vec<Row>> = HashMap::new();
+    for row in &analysed.rows {
+        rows.entry(&row.replica).or_default().push(Row {
+            step: row.step,
+            tokens: row.tokens,
+            values: row.values.clone(),
+            vectors: row.vectors.clone(),
+        });
+    }
     let ends: Vec<ReplicaEnd> = match place::read_json(&folder.root().join("training.json")) {
         Ok(ends) => serde_json::from_value(ends)?,
         Err(_) => Vec::new(),
@@ -172,28 +199,8 @@ fn replicas(run: &Run, folder: &RunFolder, analysed: &Analysed) -> Result<Vec<Re
                 seed: replica.entry.seed,
                 frozen: frozen
                     .map(|s| format!("its loss or gradient stopped being finite at step {s}")),
-                training: metrics
-                    .iter()
-                    .filter(|line| line["replica"] == name.as_str())
-                    .filter_map(|line| {
-                        Some(TrainingPoint {
-                            step: line["step"].as_u64()?,
-                            tokens: line["tokens"].as_u64()?,
-                            loss: line["loss"].as_f64()?,
-                        })
-                    })
-                    .collect(),
-                rows: analysed
-                    .rows
-                    .iter()
-                    .filter(|row| row.replica == *name)
-                    .map(|row| Row {
-                        step: row.step,
-                        tokens: row.tokens,
-                        values: row.values.clone(),
-                        vectors: row.vectors.clone(),
-                    })
-                    .collect(),
+                training: points.remove(name).unwrap_or_default(),
+                rows: rows.remove(name.as_str()).unwrap_or_default(),
                 stages,
             })
         })

@@ -1,7 +1,7 @@
 //! Linear maps on Flex tensors, by the `gemm` crate, with the bias inside the product.
 
 use super::buffer::{Unset, dense, dense_layout, dims, floats, tensor};
-use crate::loops::ColumnSums;
+use crate::loops::{AddRows, ColumnSums};
 use crate::simd::Level;
 use burn::backend::flex::{FlexTensor, Layout};
 use std::mem::MaybeUninit;
@@ -90,22 +90,37 @@ fn product(
     }
 }
 
-/// `[replica, rows, out]` from `[replica, rows, in]`, `[replica, in, out]` and `[replica, 1, out]`.
-pub(crate) fn forward(x: FlexTensor, weight: FlexTensor, bias: Option<FlexTensor>) -> FlexTensor {
+/// `[replica, rows, out]` from `[replica, rows, in]`, `[replica, in, out]` and `[replica, 1, out]`, onto a
+/// residual of the result's shape if there is one.
+pub(crate) fn forward(
+    residual: Option<FlexTensor>,
+    x: FlexTensor,
+    weight: FlexTensor,
+    bias: Option<FlexTensor>,
+) -> FlexTensor {
     let [replicas, rows, _] = dims(&x);
     let [_, _, out] = dims(&weight);
-    let (x, weight, bias) = (strided(x), strided(weight), bias.map(dense));
+    let (x, weight) = (strided(x), strided(weight));
+    let [bias, residual] = [bias, residual].map(|tensor| tensor.map(dense));
     let mut y = Unset::new(replicas * rows * out);
     for replica in 0..replicas {
-        let y = &mut y.slots()[replica * rows * out..(replica + 1) * rows * out];
-        if let Some(bias) = bias.as_ref().filter(|_| out > 0) {
-            let bias = &floats(bias)[replica * out..(replica + 1) * out];
-            for row in y.chunks_exact_mut(out) {
-                row.write_copy_of_slice(bias);
-            }
+        let own = replica * rows * out..(replica + 1) * rows * out;
+        let y = &mut y.slots()[own.clone()];
+        let bias = bias
+            .as_ref()
+            .map(|b| &floats(b)[replica * out..(replica + 1) * out]);
+        let residual = residual.as_ref().map(|r| &floats(r)[own]);
+        let onto = bias.is_some() || residual.is_some();
+        if onto && out > 0 {
+            Level::current().run(AddRows {
+                x: residual,
+                rows: bias,
+                columns: out,
+                sums: y,
+            });
         }
         let (x, weight) = (Matrix::of(&x, replica), Matrix::of(&weight, replica));
-        product(x, weight, y, [out, 1], bias.is_some());
+        product(x, weight, y, [out, 1], onto);
     }
     // SAFETY: the products have set every element of every replica.
     unsafe { y.into_tensor(dense_layout([replicas, rows, out])) }

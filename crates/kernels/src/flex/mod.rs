@@ -6,4 +6,5 @@ mod buffer;
 pub(crate) mod cross_entropy;
 pub(crate) mod layer_norm;
 pub(crate) mod linear;
+pub(crate) mod positions;
 pub(crate) mod update;

@@ -5,6 +5,7 @@
 //! depends on that row alone (column sums: on the rows given), so a stack of replicas gives each the bits
 //! it would have had alone.
 
+mod add_rows;
 mod attention;
 mod column_sums;
 mod cross_entropy;
@@ -13,6 +14,7 @@ mod product;
 mod transpose;
 mod update;
 
+pub(crate) use add_rows::AddRows;
 pub(crate) use attention::{AttentionBackward, AttentionForward, Heads, Sizes};
 pub(crate) use column_sums::ColumnSums;
 pub(crate) use cross_entropy::{CrossEntropy, Destination};

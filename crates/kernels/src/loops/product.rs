@@ -20,12 +20,14 @@ pub(super) struct Right {
     pub(super) row: usize,
 }
 
-/// The result `c[i, j]` at `start[i·row + j]`; `add` keeps what is there and adds to it.
+/// The result `c[i, j]` at `start[i·row + j]`; `add` keeps what is there and adds to it. Where `factors` is not
+/// null, row i is multiplied by `factors[i]` first.
 #[derive(Clone, Copy)]
 pub(super) struct Target {
     pub(super) start: *mut f32,
     pub(super) row: usize,
     pub(super) add: bool,
+    pub(super) factors: *const f32,
 }
 
 impl Left {
@@ -47,7 +49,7 @@ impl Left {
 ///
 /// # Safety
 /// All elements of `a` and `b` must be readable and those of `c` writable (and initialized where
-/// `c.add`); `c` must not overlap the others.
+/// `c.add`); `c` must not overlap the others. `c.factors` must be null or hold `m` floats.
 #[inline(always)]
 pub(super) unsafe fn product<S: Simd>(
     simd: S,
@@ -98,30 +100,33 @@ unsafe fn columns<S: Simd, const W: usize>(
         };
         let c_from = |i: usize| Target {
             start: c.start.add(i * c.row + j),
+            // Never read where null.
+            factors: c.factors.wrapping_add(i),
             ..c
         };
+        let scaled = !c.factors.is_null();
         let mut i = 0;
         if S::WIDE_TILES {
             while i + 8 <= m {
-                tile::<S, 8, W>(simd, k, a.below(i), b, c_from(i), last);
+                tile::<S, 8, W>(simd, k, a.below(i), b, c_from(i), scaled, last);
                 i += 8;
             }
         } else {
             while i + 6 <= m {
-                tile::<S, 6, W>(simd, k, a.below(i), b, c_from(i), last);
+                tile::<S, 6, W>(simd, k, a.below(i), b, c_from(i), scaled, last);
                 i += 6;
             }
         }
         if i + 4 <= m {
-            tile::<S, 4, W>(simd, k, a.below(i), b, c_from(i), last);
+            tile::<S, 4, W>(simd, k, a.below(i), b, c_from(i), scaled, last);
             i += 4;
         }
         if i + 2 <= m {
-            tile::<S, 2, W>(simd, k, a.below(i), b, c_from(i), last);
+            tile::<S, 2, W>(simd, k, a.below(i), b, c_from(i), scaled, last);
             i += 2;
         }
         if i < m {
-            tile::<S, 1, W>(simd, k, a.below(i), b, c_from(i), last);
+            tile::<S, 1, W>(simd, k, a.below(i), b, c_from(i), scaled, last);
         }
     }
 }
@@ -137,6 +142,7 @@ unsafe fn tile<S: Simd, const H: usize, const W: usize>(
     a: Left,
     b: Right,
     c: Target,
+    scaled: bool,
     last: usize,
 ) {
     let count = |w: usize| if w + 1 == W { last } else { LANES };
@@ -158,7 +164,9 @@ unsafe fn tile<S: Simd, const H: usize, const W: usize>(
             }
         }
         for (i, sums) in sums.iter().enumerate() {
+            let factor = simd.splat(if scaled { *c.factors.add(i) } else { 1.0 });
             for (w, &sum) in sums.iter().enumerate() {
+                let sum = if scaled { sum.mul(factor) } else { sum };
                 let to = c.start.add(i * c.row + w * LANES);
                 let value = if c.add {
                     simd.load_head(to, count(w), 0.0).add(sum)
@@ -207,6 +215,7 @@ mod tests {
                         start: c,
                         row: n,
                         add: self.add,
+                        factors: std::ptr::null(),
                     },
                 );
             }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{linear, plain};
+use crate::{add_positions, linear, linear_onto, plain};
 
 fn affine(
     f: fn(Tensor<3>, Tensor<3>, Option<Tensor<3>>) -> Tensor<3>,
@@ -165,4 +165,61 @@ fn empty_sums_give_the_bias() {
 fn other_shapes_are_refused() {
     let x = leaves(&[[2, 3, 4], [1, 4, 5]], 1, DType::F32);
     affine(linear, &x);
+}
+
+/// Residual, x, weight and bias, or all but the bias.
+fn onto(
+    f: fn(Tensor<3>, Tensor<3>, Tensor<3>, Option<Tensor<3>>) -> Tensor<3>,
+    x: &[Tensor<3>],
+) -> Tensor<3> {
+    f(x[0].clone(), x[1].clone(), x[2].clone(), x.get(3).cloned())
+}
+
+#[test]
+fn onto_a_residual_agrees_with_the_composition() {
+    for [replicas, rows, inner, out] in [[1, 1, 1, 1], [2, 5, 7, 61], [1, 130, 64, 100]] {
+        let [x, w, b] = shapes([replicas, rows, inner, out]);
+        let shapes = [[replicas, rows, out], x, w, b];
+        for inputs in [&shapes[..], &shapes[..3]] {
+            check(
+                "linear onto",
+                inputs,
+                &|x| onto(linear_onto, x),
+                &|x| onto(plain::linear_onto, x),
+                Tolerance::units(64.0),
+            );
+            check_stack(
+                "linear onto",
+                &inputs.iter().map(|s| [1, s[1], s[2]]).collect::<Vec<_>>(),
+                &|x, _| onto(linear_onto, x),
+            );
+        }
+    }
+}
+
+#[test]
+fn positions_agree_with_the_composition() {
+    for [replicas, sequences, positions, d] in [[1, 1, 1, 1], [2, 3, 5, 7], [1, 4, 6, 64]] {
+        let shapes = [
+            [replicas, sequences * positions, d],
+            [replicas, positions, d],
+        ];
+        let add = |f: fn(Tensor<3>, Tensor<3>) -> Tensor<3>, x: &[Tensor<3>]| {
+            f(x[0].clone(), x[1].clone())
+        };
+        check(
+            "positions",
+            &shapes,
+            &|x| add(add_positions, x),
+            &|x| add(plain::add_positions, x),
+            Tolerance::units(8.0),
+        );
+    }
+}
+
+#[test]
+#[should_panic(expected = "a divisor of 7")]
+fn rows_that_are_no_multiple_of_the_positions_are_refused() {
+    let x = leaves(&[[1, 7, 4], [1, 3, 4]], 1, DType::F32);
+    add_positions(x[0].clone(), x[1].clone());
 }

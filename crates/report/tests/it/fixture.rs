@@ -35,6 +35,8 @@ pub(crate) fn run(replicas: u64) -> ReportInput {
             parameters: 41_216,
             train_seconds: Some(38.4),
             analyze_seconds: Some(131.0),
+            measure_seconds: Some(128.0),
+            stages_seconds: Some(2.0),
             report_seconds: Some(0.1),
             command: "ontogeny run configs/induction.toml --device cpu".into(),
         },

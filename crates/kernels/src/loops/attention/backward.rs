@@ -103,7 +103,12 @@ unsafe fn backward_head<S: Simd>(
                 };
                 product(simd, shape, left.left(first), right, fresh(to, padded));
             }
-            for i in 0..rows {
+            // All offsets first: a row waits for its own, and not for those of others.
+            let mut offsets = [0.0; BLOCK];
+            for (i, offset) in offsets.iter_mut().enumerate().take(rows) {
+                *offset = dot(simd, output.at(first + i), gradient.at(first + i), d_head);
+            }
+            for (i, offset) in offsets.into_iter().enumerate().take(rows) {
                 score_gradient_row(
                     simd,
                     p.add(i * padded),
@@ -112,7 +117,7 @@ unsafe fn backward_head<S: Simd>(
                     keys,
                     sizes.scale(),
                     *statistics.add(first + i),
-                    dot(simd, output.at(first + i), gradient.at(first + i), d_head),
+                    offset,
                 );
             }
 
@@ -130,9 +135,8 @@ unsafe fn backward_head<S: Simd>(
                     step: padded,
                 };
                 let to = Target {
-                    start: to,
-                    row,
                     add,
+                    ..fresh(to, row)
                 };
                 let shape = [keys, d_head, rows];
                 product(simd, shape, transposed, right.right(first), to);

@@ -1,7 +1,7 @@
 //! The forward pass.
 
 use super::{BLOCK, Heads, Rows, Sizes, clear, fresh, transpose_padded};
-use crate::loops::product::{Left, Right, product};
+use crate::loops::product::{Left, Right, Target, product};
 use crate::simd::{Kernel, LANES, Lanes, Simd, blocks, exp2};
 use std::f32::consts::LOG2_E;
 use std::mem::MaybeUninit;
@@ -77,6 +77,8 @@ unsafe fn forward_head<S: Simd>(
         positions, d_head, ..
     } = sizes;
     let padded = sizes.padded();
+    let scale = sizes.scale() * LOG2_E;
+    const { assert!(BLOCK == LANES, "a block's factors are one vector") };
     // SAFETY: a block's rows lie below `positions`; a row of scratch holds `padded` floats, at least as
     // many as any whole vector of keys reaches.
     unsafe {
@@ -93,17 +95,24 @@ unsafe fn forward_head<S: Simd>(
             };
             product(simd, shape, q.left(first), right, fresh(scores, padded));
 
+            // One kind of work for all rows after the other: what a row does waits for itself, and rows
+            // side by side fill the waiting.
+            let mut largest = [0.0; BLOCK];
+            for (i, largest) in largest.iter_mut().enumerate().take(rows) {
+                *largest = largest_of_row(simd, scores.add(i * padded), first + i + 1);
+            }
+            let mut sums = [1.0; BLOCK];
+            for (i, sum) in sums.iter_mut().enumerate().take(rows) {
+                let row = scores.add(i * padded);
+                let valid = first + i + 1;
+                *sum = powers_of_row(simd, row, valid, keys, scale, largest[i]);
+            }
             let mut factors = [0.0; BLOCK];
-            for (i, factor) in factors.iter_mut().enumerate().take(rows) {
-                let (largest, sum) = softmax_row(
-                    simd,
-                    scores.add(i * padded),
-                    first + i + 1,
-                    keys,
-                    sizes.scale() * LOG2_E,
-                );
-                *factor = 1.0 / sum;
-                *statistics.add(first + i) = [largest, *factor];
+            simd.splat(1.0)
+                .div(simd.load(sums.as_ptr()))
+                .store(factors.as_mut_ptr());
+            for i in 0..rows {
+                *statistics.add(first + i) = [largest[i], factors[i]];
             }
 
             let block = output.add(first * sizes.row());
@@ -113,42 +122,49 @@ unsafe fn forward_head<S: Simd>(
                 step: 1,
             };
             let shape = [rows, d_head, keys];
-            product(simd, shape, left, v.right(0), fresh(block, sizes.row()));
-            for (i, &factor) in factors.iter().enumerate().take(rows) {
-                let row = block.add(i * sizes.row());
-                let factor = simd.splat(factor);
-                blocks!(j, count in d_head => {
-                    let value = simd.load_head(row.add(j), count, 0.0);
-                    value.mul(factor).store_head(row.add(j), count);
-                });
-            }
+            let to = Target {
+                factors: factors.as_ptr(),
+                ..fresh(block, sizes.row())
+            };
+            product(simd, shape, left, v.right(0), to);
         }
     }
 }
 
+/// The largest of the first `valid` scores; a NaN among them may be missed.
+///
+/// # Safety
+/// `row` must hold `valid` floats.
+#[inline(always)]
+unsafe fn largest_of_row<S: Simd>(simd: S, row: *const f32, valid: usize) -> f32 {
+    let mut largest = simd.splat(f32::NEG_INFINITY);
+    // SAFETY: `blocks` keeps j + count within the row.
+    unsafe {
+        blocks!(j, count in valid => {
+            largest = largest.max(simd.load_head(row.add(j), count, f32::NEG_INFINITY));
+        });
+    }
+    largest.maximum()
+}
+
 /// Replaces the first `valid` raw scores by `2^(scale·(score − largest))`, and the rest, up to `keys` rounded up
-/// to whole vectors, by 0. Returns the largest and the sum.
+/// to whole vectors, by 0. Returns the sum, which is NaN if a score is.
 ///
 /// # Safety
 /// `row` must hold `keys` floats rounded up to whole vectors, and `valid ≤ keys`.
 #[inline(always)]
-unsafe fn softmax_row<S: Simd>(
+unsafe fn powers_of_row<S: Simd>(
     simd: S,
     row: *mut f32,
     valid: usize,
     keys: usize,
     scale: f32,
-) -> (f32, f32) {
+    largest: f32,
+) -> f32 {
+    let (factor, shift) = (simd.splat(scale), simd.splat(largest));
+    let mut sums = simd.splat(0.0);
     // SAFETY: whole vectors of `valid` and of `keys` lie within the row.
     unsafe {
-        let mut largest = simd.splat(f32::NEG_INFINITY);
-        blocks!(j, count in valid => {
-            largest = largest.max(simd.load_head(row.add(j), count, f32::NEG_INFINITY));
-        });
-        // A NaN among the scores may be missed here, but not in the sum.
-        let largest = largest.maximum();
-        let (factor, shift) = (simd.splat(scale), simd.splat(largest));
-        let mut sums = simd.splat(0.0);
         blocks!(j, count in valid => {
             let x = simd.load_head(row.add(j), count, f32::NEG_INFINITY);
             let e = exp2(simd, x.sub(shift).mul(factor));
@@ -156,6 +172,6 @@ unsafe fn softmax_row<S: Simd>(
             sums = sums.add(e);
         });
         clear(simd, row, valid, keys);
-        (largest, sums.sum())
     }
+    sums.sum()
 }

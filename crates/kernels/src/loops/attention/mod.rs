@@ -178,5 +178,6 @@ fn fresh(start: *mut f32, row: usize) -> Target {
         start,
         row,
         add: false,
+        factors: std::ptr::null(),
     }
 }
