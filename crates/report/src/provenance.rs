@@ -202,7 +202,7 @@ mod tests {
         });
         assert!(html.contains("SGLD, ε = 3e−4, nβ = 100, γ = 100, 4 chains of 150 draws"));
         assert!(html.contains(
-            "training 42 s, analysis 2 min 10 s (measuring 2 min 8 s, finding stages 2 s)"
+            "training 42 s, analysis 2 min 10 s (measuring 2 min 8 s, finding stages 2.0 s)"
         ));
         assert!(html.contains("ontogeny run &quot;a &amp; b.toml&quot;"));
     }

@@ -4,7 +4,12 @@
 //! One test after the other in one process: kernels are counted process-wide.
 
 #![cfg(feature = "gpu")]
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests"
+)]
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use ontogeny_analysis::sampler::{Chains, Sgld};
@@ -126,7 +131,7 @@ fn both(
         Distribution::Uniform => streams[replica].fill_uniform(index, out),
         Distribution::Normal => streams[replica].fill_normal(index, out),
     };
-    let never = |_: usize, _: &mut [f32]| panic!("the device has a kernel for it");
+    let never = |_: usize, _: &mut [f32]| unreachable!("the device has a kernel for it");
     let device = Keys::new(&keys, device).draw(distribution, index, shape, never);
     let host = Keys::new(&keys, &Device::flex()).draw(distribution, index, shape, on_host);
     [device, host].map(|t| t.try_into_vec_as::<f32>().unwrap())

@@ -43,7 +43,7 @@ fn the_stages_of_one_replica_read_without_scripts() {
     let provenance = text(between(&page, "<section id=\"provenance\">", "</section>"));
     for part in [
         "Device CPU (Flex, 2 threads)",
-        "Durations training 38 s, analysis 2 min 11 s (measuring 2 min 8 s, finding stages 2 s), report 0.1 s",
+        "Durations training 38 s, analysis 2 min 11 s (measuring 2 min 8 s, finding stages 2.0 s), report 0.1 s",
         "SGLD, ε = 3e−4, nβ = 100, γ = 100, 4 chains of 150 draws, the first 50 of each left out",
         "Configuration hash 9f2c4d1a7b3e",
         "ontogeny run configs/induction.toml --device cpu",
