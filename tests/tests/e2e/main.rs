@@ -4,6 +4,7 @@
 //! tested is that everything fits together, not what networks learn.
 
 mod again;
+mod bench;
 mod browser;
 mod devices;
 mod kills;
