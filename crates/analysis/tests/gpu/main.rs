@@ -4,12 +4,7 @@
 //! One test after the other in one process: kernels are counted process-wide.
 
 #![cfg(feature = "gpu")]
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "tests"
-)]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use ontogeny_analysis::sampler::{Chains, Sgld};

@@ -4,12 +4,6 @@
 //! One test in a process of its own: kernels are counted process-wide, and so is memory for reading.
 
 #![cfg(feature = "gpu")]
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "tests"
-)]
 
 use ontogeny_data::Sequences;
 use ontogeny_model::device::{self, DeviceChoice, Launches, was_read_from};
