@@ -252,6 +252,23 @@ impl Backward<Flex, 2> for Positions {
     }
 }
 
+/// The result of an operation that computes the same whether it is tracked or not.
+fn finish<O, S, C, const N: usize>(
+    node: OpsKind<O, Flex, S, C, N>,
+    state: S,
+    y: FlexTensor,
+) -> FloatTensor<Autodiff<Flex>>
+where
+    O: Backward<Flex, N, State = S>,
+    S: Clone + Send + std::fmt::Debug + 'static,
+    C: CheckpointStrategy,
+{
+    match node {
+        OpsKind::Tracked(node) => node.finish(state, y),
+        OpsKind::UnTracked(node) => node.finish(y),
+    }
+}
+
 impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
     fn fused_attention(
         q: FloatTensor<Self>,
@@ -315,14 +332,11 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
     fn fused_linear(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
         let ((x, x_node), (weight, weight_node)) = (x.into_parts(), weight.into_parts());
         let y = linear::forward(None, x.clone(), weight.clone(), None);
-        match (Linear { bias: false })
+        let node = Linear { bias: false }
             .prepare::<C>([x_node, weight_node])
             .compute_bound()
-            .stateful()
-        {
-            OpsKind::Tracked(node) => node.finish([x, weight], y),
-            OpsKind::UnTracked(node) => node.finish(y),
-        }
+            .stateful();
+        finish(node, [x, weight], y)
     }
 
     fn fused_affine(
@@ -333,14 +347,11 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
         let ((x, x_node), (weight, weight_node), (bias, bias_node)) =
             (x.into_parts(), weight.into_parts(), bias.into_parts());
         let y = linear::forward(None, x.clone(), weight.clone(), Some(bias));
-        match (Linear { bias: true })
+        let node = Linear { bias: true }
             .prepare::<C>([x_node, weight_node, bias_node])
             .compute_bound()
-            .stateful()
-        {
-            OpsKind::Tracked(node) => node.finish([x, weight], y),
-            OpsKind::UnTracked(node) => node.finish(y),
-        }
+            .stateful();
+        finish(node, [x, weight], y)
     }
 
     fn fused_linear_onto(
@@ -351,14 +362,11 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
         let (residual, residual_node) = residual.into_parts();
         let ((x, x_node), (weight, weight_node)) = (x.into_parts(), weight.into_parts());
         let y = linear::forward(Some(residual), x.clone(), weight.clone(), None);
-        match (Linear { bias: false })
+        let node = Linear { bias: false }
             .prepare::<C>([x_node, weight_node, residual_node])
             .compute_bound()
-            .stateful()
-        {
-            OpsKind::Tracked(node) => node.finish([x, weight], y),
-            OpsKind::UnTracked(node) => node.finish(y),
-        }
+            .stateful();
+        finish(node, [x, weight], y)
     }
 
     fn fused_affine_onto(
@@ -371,14 +379,11 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
         let ((x, x_node), (weight, weight_node), (bias, bias_node)) =
             (x.into_parts(), weight.into_parts(), bias.into_parts());
         let y = linear::forward(Some(residual), x.clone(), weight.clone(), Some(bias));
-        match (Linear { bias: true })
+        let node = Linear { bias: true }
             .prepare::<C>([x_node, weight_node, bias_node, residual_node])
             .compute_bound()
-            .stateful()
-        {
-            OpsKind::Tracked(node) => node.finish([x, weight], y),
-            OpsKind::UnTracked(node) => node.finish(y),
-        }
+            .stateful();
+        finish(node, [x, weight], y)
     }
 
     fn fused_add_positions(
@@ -388,13 +393,10 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
         let ((x, x_node), (positions, positions_node)) = (x.into_parts(), positions.into_parts());
         let count = positions::count(&positions);
         let y = positions::forward(x, positions);
-        match Positions
+        let node = Positions
             .prepare::<C>([x_node, positions_node])
             .compute_bound()
-            .stateful()
-        {
-            OpsKind::Tracked(node) => node.finish(count, y),
-            OpsKind::UnTracked(node) => node.finish(y),
-        }
+            .stateful();
+        finish(node, count, y)
     }
 }

@@ -100,7 +100,7 @@ pub fn adamw(rule: AdamW, step: u64, tensors: [Tensor<3>; 4], rates: &Rates) -> 
         .map(Tensor::from_primitive::<Flex>)
 }
 
-/// One step of Langevin dynamics localized at an anchor (Lau et al. 2023, arXiv 2308.12108, equation 15),
+/// One step of Langevin dynamics localized at an anchor (Lau et al. 2023, arXiv 2308.12108),
 /// `w ← w − (ε/2)[nβ·g + γ(w − w*)] + √ε·noise`, of `[w, g, w*, noise]`, `[replica, rows, columns]` each.
 ///
 /// # Panics
