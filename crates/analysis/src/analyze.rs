@@ -8,28 +8,30 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use burn::tensor::Device;
 use ontogeny_data::{Sequences, Source, Split};
 use ontogeny_model::device::Chosen;
-use ontogeny_model::{Transformer, weights};
+use ontogeny_model::{Transformer, TransformerConfig, weights};
 use ontogeny_store::{Checkpoint, CheckpointEntry, CheckpointFolder, Key, KeyBuilder};
 use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::error::AnalysisError;
-use crate::llc::{self, LlcSettings};
+use crate::llc::{self, Landscape, LlcSettings, Minibatches, NetworkLoss, Subject};
 use crate::measures::Measures;
 use crate::probe::Probe;
 use crate::results::Results;
+use crate::sampler::Mask;
 use crate::table::MeasureRow;
-use crate::{behaviour, heads, structure};
+use crate::{behaviour, component, heads, structure, traces};
 
 /// The methods behind the figures, as a report names them.
-pub const METHOD: &str = "behaviour/1, llc/2";
+pub const METHOD: &str = "behaviour/1, llc/3";
 
 /// Changes with anything that changes a figure, so that old results are not taken for new ones.
 const BEHAVIOUR_VERSION: &str = "behaviour/1";
 /// The same for the local learning coefficient.
-const LLC_VERSION: &str = "llc/2";
+const LLC_VERSION: &str = "llc/3";
 
 /// What is measured.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -59,13 +61,31 @@ pub struct Settings {
 pub struct LlcPlan {
     /// The estimator.
     pub settings: LlcSettings,
-    /// Whose loss.
+    /// Sequences in each minibatch.
+    pub batch: usize,
+    /// Whose loss the sampler follows.
     pub data: LlcData,
+    /// Whose loss is estimated, where it is another.
+    pub evaluate: Option<LlcData>,
+    /// Whether checkpoints share noise and minibatches.
+    pub streams: Streams,
+    /// Whose weights are sampled, each in turn, in the language of [`component`](crate::component).
+    pub components: Vec<String>,
     /// At every n-th checkpoint, and the last.
     pub every: usize,
 }
 
-/// The data whose loss the sampler follows.
+/// Whether the checkpoints of a trajectory share the sampler's random numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Streams {
+    /// They do (common random numbers): differences along a trajectory are far sharper than levels, and errors are shared
+    /// along it.
+    Common,
+    /// Each has its own: errors of neighbours are independent.
+    Independent,
+}
+
+/// Data whose loss is followed or estimated.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub enum LlcData {
     /// The training source: this split of it.
@@ -115,10 +135,10 @@ pub struct Plan<'a> {
 }
 
 /// One checkpoint of one replica.
-struct Job<'a> {
+struct Job<'a, 'f> {
     group: &'a GroupPlan,
     replica: &'a ReplicaPlan,
-    file: &'a SharedFile,
+    file: &'f SharedFile,
     with_llc: bool,
 }
 
@@ -158,7 +178,7 @@ struct Probes {
 ///
 /// # Errors
 /// The first thing that goes wrong; what was finished by then is on disk.
-pub fn analyze(plan: &Plan<'_>) -> Result<Vec<MeasureRow>, AnalysisError> {
+pub fn analyze<'a>(plan: &'a Plan<'a>) -> Result<Vec<MeasureRow>, AnalysisError> {
     let files = plan
         .groups
         .iter()
@@ -200,13 +220,18 @@ pub fn analyze(plan: &Plan<'_>) -> Result<Vec<MeasureRow>, AnalysisError> {
         }
     }
     let probes = Probes::new(plan);
+    let shared = SharedMinibatches {
+        seed: plan.settings.seed,
+        device: &plan.chosen.device,
+        known: Mutex::new(HashMap::new()),
+    };
     let (finished, total) = (AtomicUsize::new(0), jobs.len());
     (plan.progress)(0, total);
-    let one = |job: &Job<'_>| -> Result<MeasureRow, AnalysisError> {
+    let one = |job: &Job<'a, '_>| -> Result<MeasureRow, AnalysisError> {
         if (plan.stop)() {
             return Err(AnalysisError::Interrupted);
         }
-        let row = measure(plan, &probes, job)?;
+        let row = measure(plan, &probes, &shared, job)?;
         job.file.one_done();
         (plan.progress)(finished.fetch_add(1, Ordering::Relaxed) + 1, total);
         Ok(row)
@@ -252,12 +277,23 @@ impl Probes {
     }
 }
 
-impl Job<'_> {
+impl<'a> Job<'a, '_> {
     /// The source in force when the checkpoint was written.
-    fn source(&self) -> &Arc<Source> {
+    fn source(&self) -> &'a Arc<Source> {
         let step = self.file.entry.step.0;
         let phase = self.replica.phases.iter().rposition(|(at, _)| *at <= step);
         &self.replica.phases[phase.unwrap_or(0)].1
+    }
+
+    /// The source and split that a setting names.
+    fn data(&self, plan: &'a Plan<'a>, data: &LlcData) -> (&'a Source, Split) {
+        match data {
+            LlcData::Source(split) => (self.source(), *split),
+            LlcData::Eval(name) => {
+                let eval = plan.evals.iter().find(|(n, _)| n == name);
+                (eval.map_or(self.source(), |(_, s)| s), Split::HeldOut)
+            }
+        }
     }
 
     /// What every result of this checkpoint is keyed by.
@@ -278,12 +314,17 @@ impl Job<'_> {
     }
 }
 
-fn measure(plan: &Plan<'_>, probes: &Probes, job: &Job<'_>) -> Result<MeasureRow, AnalysisError> {
+fn measure<'a>(
+    plan: &'a Plan<'a>,
+    probes: &Probes,
+    shared: &SharedMinibatches<'a>,
+    job: &Job<'a, '_>,
+) -> Result<MeasureRow, AnalysisError> {
     let probe = &probes.training[&job.source().key().to_string()];
     let mut network = None;
     let mut measures = behaviour_measures(plan, probes, probe, job, &mut network)?;
     if let Some(llc) = plan.settings.llc.as_ref().filter(|_| job.with_llc) {
-        measures.extend(llc_measures(plan, llc, job, &mut network)?);
+        measures.extend(llc_measures(plan, llc, shared, job, &mut network)?);
     }
     Ok(MeasureRow {
         step: job.file.entry.step.0,
@@ -291,13 +332,14 @@ fn measure(plan: &Plan<'_>, probes: &Probes, job: &Job<'_>) -> Result<MeasureRow
         replica: job.replica.name.clone(),
         values: measures.values,
         vectors: measures.vectors,
+        words: measures.words,
     })
 }
 
 /// The network of a job, read from disk when it is first needed.
 fn load<'n>(
     network: &'n mut Option<Transformer>,
-    job: &Job<'_>,
+    job: &Job<'_, '_>,
     plan: &Plan<'_>,
 ) -> Result<&'n Transformer, AnalysisError> {
     match network {
@@ -310,7 +352,7 @@ fn behaviour_measures(
     plan: &Plan<'_>,
     probes: &Probes,
     probe: &Probe,
-    job: &Job<'_>,
+    job: &Job<'_, '_>,
     network: &mut Option<Transformer>,
 ) -> Result<Measures, AnalysisError> {
     let s = Settings {
@@ -349,30 +391,137 @@ fn behaviour_measures(
     results.put(key, causes, all)
 }
 
-fn llc_measures(
-    plan: &Plan<'_>,
+fn llc_measures<'a>(
+    plan: &'a Plan<'a>,
     llc: &LlcPlan,
-    job: &Job<'_>,
+    shared: &SharedMinibatches<'a>,
+    job: &Job<'a, '_>,
     network: &mut Option<Transformer>,
 ) -> Result<Measures, AnalysisError> {
-    let (source, split) = match &llc.data {
-        LlcData::Source(split) => (job.source(), *split),
-        LlcData::Eval(name) => {
-            let eval = plan.evals.iter().find(|(n, _)| n == name);
-            (eval.map_or(job.source(), |(_, s)| s), Split::HeldOut)
-        }
-    };
-    let causes = serde_json::json!({ "settings": llc.settings, "data": llc.data });
-    let key = job
+    let (source, split) = job.data(plan, &llc.data);
+    let evaluated = llc.evaluate.as_ref().map(|data| job.data(plan, data));
+    let causes = serde_json::json!({
+        "settings": llc.settings,
+        "batch": llc.batch,
+        "data": llc.data,
+        "evaluate": llc.evaluate,
+        "streams": llc.streams,
+    });
+    let mut base = job
         .key(LLC_VERSION, plan)
         .key("source", &source.key())
-        .json("causes", &causes)
-        .finish();
+        .json("causes", &causes);
+    if let Some((source, _)) = &evaluated {
+        base = base.key("evaluated", &source.key());
+    }
+    let config = network_config(network, job, plan)?;
+    let mut components = Vec::new();
+    for name in &llc.components {
+        for component in component::parse(name, &config)? {
+            if !components.contains(&component) {
+                components.push(component);
+            }
+        }
+    }
     let results = Results::new(&plan.results, "llc");
-    if let Some(known) = results.get(&key)? {
-        return Ok(known);
+    let mut all = Measures::default();
+    let mut missing = Vec::new();
+    for component in components {
+        let key = base
+            .clone()
+            .text("component", &component.to_string())
+            .finish();
+        match results.get(&key)? {
+            Some(known) => all.extend(known),
+            None => missing.push((component, key)),
+        }
+    }
+    if missing.is_empty() {
+        return Ok(all);
     }
     let network = load(network, job, plan)?;
-    let estimate = llc::estimate(network, source, split, &llc.settings)?;
-    results.put(key, causes, estimate.measures())
+    let own = (llc.streams == Streams::Independent).then(|| coordinate(&job.file.entry.hash));
+    let minibatches = shared.of(source, split, llc.batch, own);
+    let evaluating = evaluated.map(|(source, split)| shared.of(source, split, llc.batch, own));
+    let landscape = NetworkLoss::new(&config, &minibatches);
+    let evaluation = evaluating
+        .as_deref()
+        .map(|minibatches| NetworkLoss::new(&config, minibatches));
+    let anchor = network.clone().into_parameters();
+    let subject = Subject {
+        landscape: &landscape,
+        evaluation: evaluation.as_ref().map(|e| e as &dyn Landscape),
+        anchor: &anchor,
+        coordinate: own,
+    };
+    let masks: Vec<Mask> = missing
+        .iter()
+        .map(|(component, _)| component.mask(&config, &plan.chosen.device))
+        .collect();
+    let estimated = llc::estimate(&subject, &llc.settings, &masks, |_| None)?;
+    let nbeta = llc.settings.sampler.nbeta;
+    let seen = estimated.seen.chunks(llc.settings.chains);
+    for (((component, key), llc), seen) in missing.into_iter().zip(&estimated.llcs).zip(seen) {
+        let name = component.to_string();
+        let named = (!component.is_all()).then_some(name.as_str());
+        let mut causes = causes.clone();
+        causes["component"] = name.clone().into();
+        traces::write(&results.beside(&key, "parquet"), &key, seen)?;
+        all.extend(results.put(key, causes, llc.measures(named, nbeta))?);
+    }
+    Ok(all)
+}
+
+/// What a network is, without its weights if they are not there yet.
+fn network_config(
+    network: &Option<Transformer>,
+    job: &Job<'_, '_>,
+    plan: &Plan<'_>,
+) -> Result<TransformerConfig, AnalysisError> {
+    match network {
+        Some(network) => Ok(network.config().clone()),
+        None => Ok(job.network(plan)?.config().clone()),
+    }
+}
+
+/// A number from a hash, for streams of its own.
+fn coordinate(key: &Key) -> u64 {
+    let mut bytes = [0; 8];
+    bytes.copy_from_slice(&key.as_bytes()[..8]);
+    u64::from_le_bytes(bytes)
+}
+
+/// Minibatches that checkpoints share, made once for each source.
+struct SharedMinibatches<'a> {
+    seed: u64,
+    device: &'a Device,
+    known: Mutex<HashMap<(String, bool), Arc<Minibatches<'a>>>>,
+}
+
+impl<'a> SharedMinibatches<'a> {
+    /// Those of a source; with a coordinate of their own they are not shared.
+    fn of(
+        &self,
+        source: &'a Source,
+        split: Split,
+        batch: usize,
+        own: Option<u64>,
+    ) -> Arc<Minibatches<'a>> {
+        let make = || {
+            Arc::new(Minibatches::new(
+                source,
+                split,
+                self.seed,
+                own,
+                batch,
+                self.device,
+            ))
+        };
+        if own.is_some() {
+            return make();
+        }
+        let name = (source.key().to_string(), split == Split::HeldOut);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.entry(name).or_insert_with(make).clone()
+    }
 }

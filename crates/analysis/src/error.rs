@@ -36,6 +36,9 @@ pub enum AnalysisError {
         /// The replica.
         replica: String,
     },
+    /// A component that the network does not have.
+    #[error("`analysis.llc.components`: {0}")]
+    Component(#[from] crate::component::UnknownComponent),
     /// Analysis was interrupted; what is finished is on disk.
     #[error("interrupted; what is finished is kept, and the same command goes on")]
     Interrupted,

@@ -10,6 +10,8 @@
 
 mod analyze;
 mod behaviour;
+mod columns;
+pub mod component;
 mod error;
 mod heads;
 pub mod llc;
@@ -20,7 +22,10 @@ pub mod sampler;
 pub mod stages;
 mod structure;
 pub mod table;
+pub mod traces;
 
-pub use analyze::{GroupPlan, LlcData, LlcPlan, METHOD, Plan, ReplicaPlan, Settings, analyze};
+pub use analyze::{
+    GroupPlan, LlcData, LlcPlan, METHOD, Plan, ReplicaPlan, Settings, Streams, analyze,
+};
 pub use error::AnalysisError;
 pub use measures::Measures;

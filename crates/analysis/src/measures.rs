@@ -11,6 +11,9 @@ pub struct Measures {
     pub values: BTreeMap<String, f64>,
     /// Vectors by name.
     pub vectors: BTreeMap<String, Vec<f64>>,
+    /// Words by name: verdicts and their reasons.
+    #[serde(default)]
+    pub words: BTreeMap<String, String>,
 }
 
 impl Measures {
@@ -28,9 +31,15 @@ impl Measures {
         }
     }
 
+    /// Adds a word.
+    pub fn word(&mut self, name: impl Into<String>, word: impl Into<String>) {
+        self.words.insert(name.into(), word.into());
+    }
+
     /// Adds everything that another bag holds.
     pub fn extend(&mut self, other: Self) {
         self.values.extend(other.values);
         self.vectors.extend(other.vectors);
+        self.words.extend(other.words);
     }
 }

@@ -35,6 +35,11 @@ impl Results {
         self.folder.join(format!("{key}.json"))
     }
 
+    /// Another file of a key's, of this kind.
+    pub(crate) fn beside(&self, key: &Key, kind: &str) -> PathBuf {
+        self.folder.join(format!("{key}.{kind}"))
+    }
+
     /// The measures under a key, if they were taken before.
     pub(crate) fn get(&self, key: &Key) -> Result<Option<Measures>, AnalysisError> {
         let path = self.path(key);

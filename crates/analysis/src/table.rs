@@ -19,4 +19,7 @@ pub struct MeasureRow {
     pub values: BTreeMap<String, f64>,
     /// Measures with one value for each position, by name.
     pub vectors: BTreeMap<String, Vec<f64>>,
+    /// Verdicts and their reasons, by name.
+    #[serde(default)]
+    pub words: BTreeMap<String, String>,
 }

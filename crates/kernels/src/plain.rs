@@ -105,7 +105,8 @@ pub fn langevin(
     rates: &LangevinRates,
 ) -> Tensor<3> {
     let pull = (weights.clone() - anchor) * rates.localization.clone();
-    let drift = gradient * rates.nbeta.clone() + pull;
+    let decay = weights.clone() * rates.weight_decay.clone();
+    let drift = gradient * rates.nbeta.clone() + pull + decay;
     weights - drift * (rates.epsilon.clone() / 2.0) + noise * rates.epsilon.clone().sqrt()
 }
 

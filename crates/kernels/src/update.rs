@@ -45,6 +45,8 @@ pub struct LangevinRates {
     pub nbeta: Tensor<3>,
     /// Localization strength γ.
     pub localization: Tensor<3>,
+    /// Strength of a Gaussian prior about 0, as a weight decay.
+    pub weight_decay: Tensor<3>,
 }
 
 impl Rates {
@@ -101,14 +103,22 @@ pub fn adamw(rule: AdamW, step: u64, tensors: [Tensor<3>; 4], rates: &Rates) -> 
 }
 
 /// One step of Langevin dynamics localized at an anchor (Lau et al. 2023, arXiv 2308.12108),
-/// `w ← w − (ε/2)[nβ·g + γ(w − w*)] + √ε·noise`, of `[w, g, w*, noise]`, `[replica, rows, columns]` each.
+/// `w ← w − (ε/2)[nβ·g + γ(w − w*) + decay·w] + √ε·noise`, of `[w, g, w*, noise]`, `[replica, rows, columns]` each.
+///
+/// An ε of the weights' own shape, in place of a column, gives each of them its own step.
 ///
 /// # Panics
 /// If the shapes differ.
 pub fn langevin(tensors: [Tensor<3>; 4], rates: &LangevinRates) -> Tensor<3> {
     check(&tensors);
-    let columns = [&rates.epsilon, &rates.nbeta, &rates.localization];
-    if !(tensors.iter().all(bare) && columns.into_iter().all(bare)) {
+    let columns = [
+        &rates.epsilon,
+        &rates.nbeta,
+        &rates.localization,
+        &rates.weight_decay,
+    ];
+    let column = |c: &Tensor<3>| bare(c) && c.dims() == [tensors[0].dims()[0], 1, 1];
+    if !(tensors.iter().all(bare) && columns.into_iter().all(column)) {
         return plain::langevin(tensors, rates);
     }
     let columns = columns.map(|c| primitive(c.clone()));

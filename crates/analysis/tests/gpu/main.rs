@@ -7,7 +7,7 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use ontogeny_analysis::sampler::{Chains, Sgld};
+use ontogeny_analysis::sampler::{Chains, LossAndGradient, Mask, Rule, Settings};
 use ontogeny_kernels::noise::{Distribution, Keys};
 use ontogeny_model::device::{self, DeviceChoice, Launches, was_read_from};
 use ontogeny_model::{Activation, Init, Norm, Positions, Transformer, TransformerConfig, init};
@@ -43,8 +43,14 @@ fn network() -> TransformerConfig {
     }
 }
 
+/// One step of a rule that asks for no second evaluation.
+fn step(chains: &mut Chains, here: LossAndGradient) {
+    let again = |_: &[Tensor<3>]| Err("a second evaluation");
+    chains.step(here, again).unwrap();
+}
+
 /// Steps of chains, the network's gradient included.
-fn steps(chains: &mut Chains<'_>, replicas: usize, device: &Device, count: usize) {
+fn steps(chains: &mut Chains, replicas: usize, device: &Device, count: usize) {
     let config = network();
     for _ in 0..count {
         let tokens: Vec<i32> = (0..replicas * 12).map(|i| (i * 7 % 11) as i32).collect();
@@ -53,18 +59,17 @@ fn steps(chains: &mut Chains<'_>, replicas: usize, device: &Device, count: usize
             Tensor::<2, Int>::from_data(data, device)
         };
         let at = Transformer::from_parameters(&config, chains.weights().to_vec());
-        let (_, gradients) = at.loss_and_gradients(tokens(), tokens(), 6);
-        chains.step(gradients);
+        let here = at.loss_and_gradients(tokens(), tokens(), 6);
+        step(chains, here);
     }
 }
 
 fn a_chain_reads_nothing_back_and_launches_no_more_for_more_replicas(device: &Device) {
     const STEPS: usize = 3;
-    let settings = Sgld {
-        epsilon: 1e-4,
-        nbeta: 10.0,
-        localization: 1.0,
-        draws: STEPS,
+    let settings = Settings::new(1e-4, 10.0, 1.0);
+    let chains_at = |start: Vec<Tensor<3>>, streams: &[Stream]| {
+        let settings = vec![settings; streams.len()];
+        Chains::new(start, Rule::Sgld, &settings, Mask::all(), streams)
     };
     let config = network();
     let parameters = config.parameters().len();
@@ -77,7 +82,7 @@ fn a_chain_reads_nothing_back_and_launches_no_more_for_more_replicas(device: &De
         let streams: Vec<Stream> = (0..replicas as u64)
             .map(|c| Stream::new(7, "noise", &[c]))
             .collect();
-        let mut chains = Chains::new(&start, &settings, &streams);
+        let mut chains = chains_at(start, &streams);
         // The first steps choose how products are computed, and launch each way that there is.
         steps(&mut chains, replicas, device, 4);
         let launches = Launches::watch(device).unwrap();
@@ -98,9 +103,9 @@ fn a_chain_reads_nothing_back_and_launches_no_more_for_more_replicas(device: &De
         let start = init::draw(&config, &[(config.init, Stream::new(1, "w", &[]))], device);
         let start = start.into_parameters();
         let streams = [Stream::new(7, "noise", &[])];
-        let mut chains = Chains::new(&start, &settings, &streams);
+        let mut chains = chains_at(start.clone(), &streams);
         let before = launches.count(device).unwrap().unwrap();
-        chains.step(start.clone());
+        step(&mut chains, (Tensor::zeros([1], device), start.clone()));
         launches.count(device).unwrap().unwrap() - before
     };
     println!("{updates} launches for one update of {parameters} parameters");

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use burn::tensor::Tensor;
-use ontogeny_analysis::sampler::{Chains, Sgld};
+use ontogeny_analysis::sampler::{Chains, Mask, Rule, Settings};
 use ontogeny_model::device::Chosen;
 use ontogeny_model::{ModelError, Transformer, weights};
 use ontogeny_store::Stream;
@@ -28,12 +28,7 @@ pub fn time(plan: &Plan, chosen: &Chosen) -> Result<Times> {
     let network = plan.workload.draw(1, device);
     let pools: Vec<_> = (0..plan.replicas).map(|r| plan.workload.pool(r)).collect();
     let steps = steps(plan.workload);
-    let settings = Sgld {
-        epsilon: 1e-6,
-        nbeta: 10.0,
-        localization: 100.0,
-        draws: steps,
-    };
+    let settings = Settings::new(1e-6, 10.0, 100.0);
     let numbers: Vec<usize> = (0..plan.replicas).collect();
     let config = network.config();
     let mut window = 0;
@@ -45,18 +40,21 @@ pub fn time(plan: &Plan, chosen: &Chosen) -> Result<Times> {
                 let stream = |&c: &usize| Stream::new(window, "bench noise", &[c as u64]);
                 let noise: Vec<Stream> = own.iter().map(stream).collect();
                 let start = network.repeat(own.len()).into_parameters();
-                let mut chains = Chains::new(&start, &settings, &noise);
+                let settings = vec![settings; own.len()];
+                let mut chains = Chains::new(start, Rule::Sgld, &settings, Mask::all(), &noise);
                 let mut losses = Vec::with_capacity(steps);
                 for step in 0..steps {
                     let batch = |&c: &usize| pools[c][step % pools[c].len()].clone();
                     let batches: Vec<_> = own.iter().map(batch).collect();
                     let (inputs, targets) = tokens(&batches, device);
-                    let at = Transformer::from_parameters(config, chains.weights().to_vec());
-                    let (loss, gradients) = at.loss_and_gradients(inputs, targets, config.n_ctx);
-                    // The network shares its memory with the chains, which update it in place.
-                    drop(at);
-                    losses.push(loss);
-                    chains.step(gradients);
+                    // The network shares its memory with the chains, which update it in place: it must be gone by then.
+                    let evaluate = |weights: &[Tensor<3>]| {
+                        let at = Transformer::from_parameters(config, weights.to_vec());
+                        at.loss_and_gradients(inputs.clone(), targets.clone(), config.n_ctx)
+                    };
+                    let here = evaluate(chains.weights());
+                    losses.push(here.0.clone());
+                    chains.step(here, |weights| Ok::<_, ModelError>(evaluate(weights)))?;
                 }
                 weights::read(&[Tensor::cat(losses, 0).reshape([1, 1, -1])])?;
                 Ok(())

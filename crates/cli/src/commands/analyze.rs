@@ -5,12 +5,12 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use anyhow::Result;
-use ontogeny_analysis::llc::LlcSettings;
-use ontogeny_analysis::sampler::Sgld;
+use ontogeny_analysis::llc::{Baseline, Draws, LlcSettings};
+use ontogeny_analysis::sampler;
 use ontogeny_analysis::stages::{self, StageReport, StageSettings};
 use ontogeny_analysis::table::MeasureRow;
 use ontogeny_analysis::{
-    AnalysisError, GroupPlan, LlcData, LlcPlan, Plan, ReplicaPlan, Settings, analyze,
+    AnalysisError, GroupPlan, LlcData, LlcPlan, Plan, ReplicaPlan, Settings, Streams, analyze,
 };
 use ontogeny_data::Split;
 use ontogeny_model::device::Chosen;
@@ -216,27 +216,59 @@ fn settings(section: &AnalysisSection) -> Settings {
         composition: section.composition,
         weight_norms: section.weight_norms,
         llc: llc.enabled.then(|| LlcPlan {
-            settings: LlcSettings {
-                sgld: match llc.sampler {
-                    config::Sampler::Sgld => Sgld {
-                        epsilon: llc.epsilon,
-                        nbeta: llc.nbeta,
-                        localization: llc.localization,
-                        draws: llc.draws,
-                    },
-                },
-                chains: llc.chains,
-                burn_in: llc.burn_in,
-                batch: llc.batch,
-                seed: section.seed,
+            settings: llc_settings(llc, section.seed),
+            batch: llc.batch,
+            data: llc_data(llc.data()),
+            evaluate: llc.evaluate().map(llc_data),
+            streams: match llc.streams {
+                config::StreamKind::Common => Streams::Common,
+                config::StreamKind::Independent => Streams::Independent,
             },
-            data: match llc.data() {
-                config::LlcData::Train => LlcData::Source(Split::Train),
-                config::LlcData::HeldOut => LlcData::Source(Split::HeldOut),
-                config::LlcData::Eval(name) => LlcData::Eval(name),
-            },
+            components: llc.components.clone(),
             every: llc.every,
         }),
+    }
+}
+
+/// The estimator's own settings, from what was typed.
+pub fn llc_settings(llc: &config::LlcSection, seed: u64) -> LlcSettings {
+    LlcSettings {
+        rule: match llc.sampler {
+            config::Sampler::Sgld => sampler::Rule::Sgld,
+            config::Sampler::RmspropSgld => sampler::Rule::RmspropSgld,
+            config::Sampler::Sgnht => sampler::Rule::Sgnht,
+            config::Sampler::Mala => sampler::Rule::Mala,
+        },
+        sampler: sampler::Settings {
+            epsilon: llc.epsilon,
+            nbeta: llc.nbeta,
+            localization: llc.localization,
+            weight_decay: llc.weight_decay,
+            half_width: llc.half_width,
+        },
+        chains: llc.chains,
+        draws: match llc.draws {
+            config::DrawCount::Fixed(draws) => Draws::Fixed(draws),
+            config::DrawCount::Auto(_) => Draws::Auto {
+                error: llc.precision,
+                most: llc.most_draws,
+            },
+        },
+        burn_in: llc.burn_in,
+        seed,
+        baseline: match llc.baseline {
+            config::BaselineKind::Paired => Baseline::Paired,
+            config::BaselineKind::Apart => Baseline::Apart(llc.baseline_batches),
+        },
+        looks: llc.looks,
+    }
+}
+
+fn llc_data(data: config::LlcData) -> LlcData {
+    match data {
+        config::LlcData::Train => LlcData::Source(Split::Train),
+        config::LlcData::HeldOut => LlcData::Source(Split::HeldOut),
+        config::LlcData::Eval(name) => LlcData::Eval(name),
     }
 }
 
@@ -259,12 +291,21 @@ fn stage_settings(section: &StagesSection) -> StageSettings {
 pub fn estimator(config: &RunConfig) -> Option<ontogeny_report::Estimator> {
     let llc = &config.analysis.llc;
     llc.enabled.then(|| ontogeny_report::Estimator {
-        sampler: "SGLD".to_owned(),
+        sampler: match llc.sampler {
+            config::Sampler::Sgld => "SGLD",
+            config::Sampler::RmspropSgld => "RMSprop-SGLD",
+            config::Sampler::Sgnht => "SGNHT",
+            config::Sampler::Mala => "MALA",
+        }
+        .to_owned(),
         epsilon: llc.epsilon,
         nbeta: llc.nbeta,
         gamma: llc.localization,
         chains: llc.chains as u64,
-        draws: llc.draws as u64,
+        draws: match llc.draws {
+            config::DrawCount::Fixed(draws) => draws as u64,
+            config::DrawCount::Auto(_) => llc.most_draws as u64,
+        },
         burn_in: llc.burn_in as u64,
     })
 }

@@ -50,12 +50,12 @@ pub(crate) fn adamw(
 /// Weights after a Langevin step. `rates` are columns: ε, nβ, γ.
 pub(crate) fn langevin(
     [weights, gradient, anchor, noise]: [FlexTensor; 4],
-    rates: [FlexTensor; 3],
+    rates: [FlexTensor; 4],
 ) -> FlexTensor {
     let [replicas, rows, columns] = dims(&weights);
     let [mut weights, gradient, anchor, noise] = [weights, gradient, anchor, noise].map(dense);
     let rates = rates.map(dense);
-    let [epsilon, nbeta, localization] = rates.each_ref().map(floats);
+    let [epsilon, nbeta, localization, weight_decay] = rates.each_ref().map(floats);
     for replica in 0..replicas {
         let own = replica * rows * columns..(replica + 1) * rows * columns;
         Level::current().run(LangevinUpdate {
@@ -65,6 +65,7 @@ pub(crate) fn langevin(
             noise: &floats(&noise)[own],
             nbeta: nbeta[replica],
             localization: localization[replica],
+            weight_decay: weight_decay[replica],
             half_epsilon: epsilon[replica] / 2.0,
             root_epsilon: epsilon[replica].sqrt(),
         });

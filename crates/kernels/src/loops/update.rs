@@ -62,7 +62,7 @@ impl Kernel for AdamWUpdate<'_> {
     }
 }
 
-/// `w ← w − (ε/2)(nβ·g + γ(w − w*)) + √ε·noise`, in place.
+/// `w ← w − (ε/2)(nβ·g + γ(w − w*) + decay·w) + √ε·noise`, in place.
 pub(crate) struct LangevinUpdate<'a> {
     pub(crate) weights: &'a mut [f32],
     pub(crate) gradient: &'a [f32],
@@ -70,6 +70,7 @@ pub(crate) struct LangevinUpdate<'a> {
     pub(crate) noise: &'a [f32],
     pub(crate) nbeta: f32,
     pub(crate) localization: f32,
+    pub(crate) weight_decay: f32,
     pub(crate) half_epsilon: f32,
     pub(crate) root_epsilon: f32,
 }
@@ -82,6 +83,7 @@ impl Kernel for LangevinUpdate<'_> {
         let n = self.weights.len();
         assert!(self.gradient.len() == n && self.anchor.len() == n && self.noise.len() == n);
         let (nbeta, localization) = (simd.splat(self.nbeta), simd.splat(self.localization));
+        let decay = simd.splat(self.weight_decay);
         let (minus_half, root) = (
             simd.splat(-self.half_epsilon),
             simd.splat(self.root_epsilon),
@@ -95,6 +97,7 @@ impl Kernel for LangevinUpdate<'_> {
                 let w = simd.load_head(weights.add(j), count, 0.0);
                 let pull = w.sub(simd.load_head(anchor.add(j), count, 0.0)).mul(localization);
                 let drift = simd.load_head(gradient.add(j), count, 0.0).mul_add(nbeta, pull);
+                let drift = w.mul_add(decay, drift);
                 let kick = simd.load_head(noise.add(j), count, 0.0).mul(root);
                 drift.mul_add(minus_half, w).add(kick).store_head(weights.add(j), count);
             });

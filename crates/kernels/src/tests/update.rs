@@ -99,6 +99,7 @@ fn langevin_is_its_composition() {
             epsilon: column([1e-3, 1e-2, 0.25], dtype),
             nbeta: column([10.0, 100.0, 1.0], dtype),
             localization: column([100.0, 0.0, 3.0], dtype),
+            weight_decay: column([0.0, 0.5, 20.0], dtype),
         };
         langevin([1, 2, 3, 4].map(|seed| tensor(seed, shape, dtype)), &rates)
     };

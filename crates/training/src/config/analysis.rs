@@ -56,6 +56,52 @@ pub enum Sampler {
     /// Stochastic gradient Langevin dynamics (Welling and Teh 2011; Lau et al. 2023).
     #[default]
     Sgld,
+    /// The same, with steps divided by a running root mean square of the gradient.
+    RmspropSgld,
+    /// Langevin dynamics with momenta and a thermostat.
+    Sgnht,
+    /// SGLD's step, accepted or not by Metropolis and Hastings: a reference, at twice the cost.
+    Mala,
+}
+
+/// How many draws a chain makes: a number, or "auto".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum DrawCount {
+    /// So many, those of the burn-in among them.
+    Fixed(usize),
+    /// Until `precision` is reached or `most_draws` are made.
+    Auto(Auto),
+}
+
+/// The word "auto".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Auto {
+    /// The only one.
+    Auto,
+}
+
+/// What L(w*) is taken on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BaselineKind {
+    /// The minibatches of the draws that count.
+    #[default]
+    Paired,
+    /// `baseline_batches` minibatches of its own.
+    Apart,
+}
+
+/// Whether checkpoints share the sampler's noise and minibatches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StreamKind {
+    /// They do, which makes differences along a trajectory sharp.
+    #[default]
+    Common,
+    /// Each has its own, which makes their errors independent.
+    Independent,
 }
 
 /// Estimation of the local learning coefficient by sampling around each checkpoint.
@@ -74,14 +120,37 @@ pub struct LlcSection {
     pub localization: f64,
     /// Independent chains.
     pub chains: usize,
-    /// Draws of each chain, those of the burn-in among them.
-    pub draws: usize,
+    /// Strength of a Gaussian prior about 0, as a weight decay.
+    pub weight_decay: f64,
+    /// Half the width of a box about the checkpoint that the chains stay in.
+    #[serde(rename = "box", skip_serializing_if = "Option::is_none")]
+    pub half_width: Option<f64>,
+    /// Draws of each chain, those of the burn-in among them, or "auto".
+    pub draws: DrawCount,
+    /// With "auto": the wanted standard error as a share of the estimate.
+    pub precision: f64,
+    /// With "auto": most draws of a chain.
+    pub most_draws: usize,
     /// Draws left out at the beginning of each chain.
     pub burn_in: usize,
     /// Sequences in each minibatch.
     pub batch: usize,
-    /// Whose loss: "train", "held_out" or the name of one of `[[evals]]`.
+    /// Whose loss the sampler follows: "train", "held_out" or the name of one of `[[evals]]`.
     pub data: String,
+    /// Whose loss is estimated, where it is another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evaluate: Option<String>,
+    /// Whose weights are sampled, each in turn: "all", "layer:0", "head:1.6", "attn:0", "mlp", "embed", "unembed", "norm",
+    /// unions with "+", and the lists "heads", "heads:1" and "layers".
+    pub components: Vec<String>,
+    /// What the loss at the checkpoint is taken on.
+    pub baseline: BaselineKind,
+    /// With `baseline = "apart"`: minibatches that it is averaged over.
+    pub baseline_batches: usize,
+    /// Whether checkpoints share noise and minibatches.
+    pub streams: StreamKind,
+    /// Draws of each chain at which acceptance and temperature are looked at; each costs an evaluation.
+    pub looks: usize,
     /// It is estimated at every n-th checkpoint.
     pub every: usize,
 }
@@ -96,10 +165,20 @@ impl Default for LlcSection {
             localization: 100.0,
             chains: 4,
             // On the default source the excess loss levels off between draws 60 and 80.
-            draws: 120,
+            weight_decay: 0.0,
+            half_width: None,
+            draws: DrawCount::Fixed(120),
+            precision: 0.02,
+            most_draws: 2000,
             burn_in: 80,
             batch: 32,
             data: "train".to_owned(),
+            evaluate: None,
+            components: vec!["all".to_owned()],
+            baseline: BaselineKind::default(),
+            baseline_batches: 64,
+            streams: StreamKind::default(),
+            looks: 4,
             every: 1,
         }
     }
@@ -114,6 +193,16 @@ pub enum LlcData {
     HeldOut,
     /// The eval of this name.
     Eval(String),
+}
+
+impl LlcData {
+    fn named(name: &str) -> Self {
+        match name {
+            "train" => Self::Train,
+            "held_out" => Self::HeldOut,
+            name => Self::Eval(name.to_owned()),
+        }
+    }
 }
 
 /// A further source to measure the loss on: `[[evals]]`.
@@ -223,11 +312,12 @@ impl AnalysisSection {
 impl LlcSection {
     /// The data whose loss the sampler follows.
     pub fn data(&self) -> LlcData {
-        match self.data.as_str() {
-            "train" => LlcData::Train,
-            "held_out" => LlcData::HeldOut,
-            name => LlcData::Eval(name.to_owned()),
-        }
+        LlcData::named(&self.data)
+    }
+
+    /// The data whose loss is estimated, where it is another.
+    pub fn evaluate(&self) -> Option<LlcData> {
+        self.evaluate.as_deref().map(LlcData::named)
     }
 
     fn validate(&self, evals: &[EvalSection]) -> Result<(), Problem> {
@@ -239,35 +329,69 @@ impl LlcSection {
         at_least("analysis.llc.batch", self.batch as u64, 1)?;
         at_most("analysis.llc.batch", self.batch as u64, 1_000_000)?;
         at_least("analysis.llc.every", self.every as u64, 1)?;
-        at_least("analysis.llc.draws", self.draws as u64, 1)?;
-        at_most("analysis.llc.draws", self.draws as u64, 100_000_000)?;
-        if self.draws <= self.burn_in {
+        not_negative("analysis.llc.weight_decay", self.weight_decay)?;
+        if let Some(half_width) = self.half_width {
+            positive("analysis.llc.box", half_width)?;
+        }
+        at_least(
+            "analysis.llc.baseline_batches",
+            self.baseline_batches as u64,
+            2,
+        )?;
+        at_most(
+            "analysis.llc.baseline_batches",
+            self.baseline_batches as u64,
+            1_000_000,
+        )?;
+        at_most("analysis.llc.looks", self.looks as u64, 1_000_000)?;
+        let (draws, key) = match self.draws {
+            DrawCount::Fixed(draws) => (draws, "analysis.llc.draws"),
+            DrawCount::Auto(_) => (self.most_draws, "analysis.llc.most_draws"),
+        };
+        positive("analysis.llc.precision", self.precision)?;
+        at_least(key, draws as u64, 1)?;
+        at_most(key, draws as u64, 100_000_000)?;
+        if draws <= self.burn_in {
             return Err(Problem::new(
                 "analysis.llc.burn_in",
                 format!(
-                    "`analysis.llc.burn_in` = {} leaves nothing of `analysis.llc.draws` = {}; \
-                     the draws count those of the burn-in",
-                    self.burn_in, self.draws
+                    "`analysis.llc.burn_in` = {} leaves nothing of `{key}` = {draws}; the draws count those of the burn-in",
+                    self.burn_in
                 ),
             )
-            .or("analysis.llc.draws"));
+            .or(key));
         }
-        match self.data() {
-            LlcData::Eval(name) if !evals.iter().any(|eval| eval.name == name) => {
-                let known: Vec<&str> = ["train", "held_out"]
-                    .into_iter()
-                    .chain(evals.iter().map(|eval| eval.name.as_str()))
-                    .collect();
-                Err(Problem::new(
-                    "analysis.llc.data",
-                    format!(
-                        "`analysis.llc.data` names no data that there is, `{name}`; it can be {}",
-                        super::suggest::any_of(&known)
-                    ),
-                ))
-            }
-            _ => Ok(()),
+        if self.components.is_empty() {
+            return Err(Problem::new(
+                "analysis.llc.components",
+                "`analysis.llc.components` names no component; for the whole network it is [\"all\"]".to_owned(),
+            ));
         }
+        known_data("analysis.llc.data", &self.data(), evals)?;
+        match self.evaluate() {
+            Some(data) => known_data("analysis.llc.evaluate", &data, evals),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whether there is data of this name.
+fn known_data(key: &'static str, data: &LlcData, evals: &[EvalSection]) -> Result<(), Problem> {
+    match data {
+        LlcData::Eval(name) if !evals.iter().any(|eval| eval.name == *name) => {
+            let known: Vec<&str> = ["train", "held_out"]
+                .into_iter()
+                .chain(evals.iter().map(|eval| eval.name.as_str()))
+                .collect();
+            Err(Problem::new(
+                key,
+                format!(
+                    "`{key}` names no data that there is, `{name}`; it can be {}",
+                    super::suggest::any_of(&known)
+                ),
+            ))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -42,7 +42,8 @@ use ontogeny_store::{Key, KeyBuilder, ReplicaEntry, ScheduleSpec};
 use serde::{Deserialize, Serialize};
 
 pub use analysis::{
-    AnalysisSection, Axis, EvalSection, LlcData, LlcSection, ReportSection, Sampler, StagesSection,
+    AnalysisSection, Auto, Axis, BaselineKind, DrawCount, EvalSection, LlcData, LlcSection,
+    ReportSection, Sampler, StagesSection, StreamKind,
 };
 pub use error::ConfigError;
 pub use load::{ArmConfig, LoadedConfig};

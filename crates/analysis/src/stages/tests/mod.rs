@@ -30,6 +30,7 @@ fn table(steps: &[u64], shapes: &[Shape], seed: u64) -> Vec<MeasureRow> {
             replica: "a".to_owned(),
             values: BTreeMap::new(),
             vectors: BTreeMap::new(),
+            words: BTreeMap::new(),
         })
         .collect();
     for (c, shape) in shapes.iter().enumerate() {

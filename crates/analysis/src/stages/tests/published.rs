@@ -44,6 +44,7 @@ fn rows(csv: &str) -> Vec<MeasureRow> {
             replica,
             values,
             vectors: BTreeMap::new(),
+            words: BTreeMap::new(),
         }
     };
     lines.map(row).collect()

@@ -1,0 +1,173 @@
+//! The loss that chains move on.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use burn::tensor::{Device, Int, Tensor};
+use ontogeny_data::{Source, Split};
+use ontogeny_kernels::on_flex;
+use ontogeny_model::{Transformer, TransformerConfig};
+use ontogeny_store::Stream;
+
+use crate::error::AnalysisError;
+use crate::probe::tokens;
+use crate::sampler::LossAndGradient;
+
+/// A loss and its gradient, on data that chain and draw decide.
+pub trait Landscape: Sync {
+    /// Loss `[R]` and gradient of every parameter, `[R, rows, cols]` each, at the weights of these chains.
+    ///
+    /// # Errors
+    /// If the device fails.
+    fn loss_and_gradients(
+        &self,
+        weights: &[Tensor<3>],
+        chains: &[u64],
+        draw: u64,
+    ) -> Result<LossAndGradient, AnalysisError>;
+
+    /// Loss alone, `[R]`, on the same data.
+    ///
+    /// # Errors
+    /// If the device fails.
+    fn loss(
+        &self,
+        weights: &[Tensor<3>],
+        chains: &[u64],
+        draw: u64,
+    ) -> Result<Tensor<1>, AnalysisError>;
+
+    /// How many of these chains should move as one stack.
+    fn together(&self, chains: usize) -> usize;
+}
+
+/// Inputs and targets of one chain at one draw, `[1, B·T]` each.
+type Minibatch = (Tensor<2, Int>, Tensor<2, Int>);
+
+/// Fresh minibatches of a source, the same for every checkpoint that asks; those of early draws are kept.
+pub struct Minibatches<'a> {
+    source: &'a Source,
+    split: Split,
+    seed: u64,
+    /// What tells these minibatches from those of other checkpoints, if anything should.
+    coordinate: Option<u64>,
+    batch: usize,
+    device: Device,
+    kept: Mutex<HashMap<(u64, u64), Minibatch>>,
+    /// Most minibatches that are kept.
+    room: usize,
+}
+
+/// Tokens kept, inputs and targets counted apart.
+const KEPT_TOKENS: usize = 16 << 20;
+
+impl<'a> Minibatches<'a> {
+    /// Minibatches of `batch` sequences; with a coordinate they are independent of all others.
+    pub fn new(
+        source: &'a Source,
+        split: Split,
+        seed: u64,
+        coordinate: Option<u64>,
+        batch: usize,
+        device: &Device,
+    ) -> Self {
+        let positions = source.n_ctx().max(1);
+        Self {
+            source,
+            split,
+            seed,
+            coordinate,
+            batch,
+            device: device.clone(),
+            kept: Mutex::new(HashMap::new()),
+            room: KEPT_TOKENS / (2 * batch * positions),
+        }
+    }
+
+    /// Positions of a sequence.
+    pub fn positions(&self) -> usize {
+        self.source.n_ctx()
+    }
+
+    fn get(&self, chain: u64, draw: u64) -> Minibatch {
+        let lock = || self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = lock().get(&(chain, draw)) {
+            return found.clone();
+        }
+        let stream = stream(self.seed, "sampler minibatches", chain, self.coordinate);
+        let sequences = self.source.sequences(self.split, &stream, draw, self.batch);
+        let made = tokens(&sequences, 0..sequences.rows, &self.device);
+        let mut kept = lock();
+        if kept.len() < self.room {
+            kept.insert((chain, draw), made.clone());
+        }
+        made
+    }
+
+    /// Those of several chains, `[R, B·T]` each.
+    fn stacked(&self, chains: &[u64], draw: u64) -> Minibatch {
+        if let [chain] = chains {
+            return self.get(*chain, draw);
+        }
+        let (inputs, targets): (Vec<_>, Vec<_>) =
+            chains.iter().map(|&chain| self.get(chain, draw)).unzip();
+        (Tensor::cat(inputs, 0), Tensor::cat(targets, 0))
+    }
+}
+
+/// A chain's stream for a purpose. Checkpoints share it (common random numbers) unless a coordinate of their own is
+/// hashed in.
+pub(super) fn stream(seed: u64, purpose: &str, chain: u64, coordinate: Option<u64>) -> Stream {
+    match coordinate {
+        None => Stream::new(seed, purpose, &[chain]),
+        Some(own) => Stream::new(seed, purpose, &[chain, own]),
+    }
+}
+
+/// A network's loss on minibatches.
+pub struct NetworkLoss<'a> {
+    config: &'a TransformerConfig,
+    minibatches: &'a Minibatches<'a>,
+}
+
+impl<'a> NetworkLoss<'a> {
+    /// Of networks of this shape.
+    pub fn new(config: &'a TransformerConfig, minibatches: &'a Minibatches<'a>) -> Self {
+        Self {
+            config,
+            minibatches,
+        }
+    }
+}
+
+impl Landscape for NetworkLoss<'_> {
+    fn loss_and_gradients(
+        &self,
+        weights: &[Tensor<3>],
+        chains: &[u64],
+        draw: u64,
+    ) -> Result<LossAndGradient, AnalysisError> {
+        let (inputs, targets) = self.minibatches.stacked(chains, draw);
+        let network = Transformer::from_parameters(self.config, weights.to_vec());
+        Ok(network.loss_and_gradients(inputs, targets, self.minibatches.positions()))
+    }
+
+    fn loss(
+        &self,
+        weights: &[Tensor<3>],
+        chains: &[u64],
+        draw: u64,
+    ) -> Result<Tensor<1>, AnalysisError> {
+        let (inputs, targets) = self.minibatches.stacked(chains, draw);
+        let network = Transformer::from_parameters(self.config, weights.to_vec());
+        Ok(network.mean_loss(inputs, targets, self.minibatches.positions()))
+    }
+
+    /// On a CPU every chain is work of its own for a free core; on a GPU one pass moves all of them.
+    fn together(&self, chains: usize) -> usize {
+        match on_flex(&self.minibatches.device) {
+            true => 1,
+            false => chains,
+        }
+    }
+}
