@@ -55,6 +55,14 @@ pub enum Command {
     /// 64, width 64, batch 32), small (512, 128, 128, 32) and paper (5000, 1024, 256, 4). The machine
     /// should have nothing else to do. `benches/compare.py` runs PyTorch and devinterp beside it.
     Bench(BenchArguments),
+    /// Hold the estimator against models whose learning coefficient is known.
+    ///
+    /// Each case prints the estimate, its standard error, what a perfect sampler would say at the same nβ, γ and box
+    /// (where that can be computed), the coefficient λ itself, and a verdict. λ is the limit of large nβ: a finite one
+    /// gives another number. Losses: quadratic ½Σhw²; normal_crossing Πw^2k; rrr and dln ½‖W…W − T‖² about a truth of
+    /// the given rank; superposition E‖x − f(x)‖²; regular KL of a categorical distribution.
+    #[command(after_help = VALIDATE_HELP)]
+    Validate(ValidateArguments),
     /// List the devices of this machine, and what `--device auto` would take.
     Devices,
 }
@@ -167,4 +175,55 @@ pub struct BenchArguments {
     /// Where to compute: cpu, gpu, gpu:N, cuda:N or auto.
     #[arg(long, default_value = "cpu")]
     pub device: String,
+}
+
+const VALIDATE_HELP: &str = "\
+A file for --spec holds one instance, for example
+
+  kind = \"quadratic\"
+  curvatures = [1.0, 4.0]
+
+or kind = \"normal_crossing\" with powers = [1, 2]; \"rrr\" with inputs, hidden, outputs and rank; \"dln\" with
+widths = [3, 3, 3] and rank; \"superposition\" with k = 5, \"5+\" or 6; \"regular\" with dimension.";
+
+/// What to validate.
+#[derive(Debug, Args)]
+pub struct ValidateArguments {
+    /// A case or a kind; by default all that ship.
+    #[arg(long, value_name = "NAME")]
+    pub case: Option<String>,
+    /// A TOML file with an instance of your own.
+    #[arg(long, value_name = "FILE", conflicts_with = "case")]
+    pub spec: Option<PathBuf>,
+    /// The sampler; by default SGLD where the expectation is exact, and SGNHT, which mixes faster, where λ alone is known.
+    #[arg(long, value_enum)]
+    pub sampler: Option<SamplerName>,
+    /// Seed of all chains.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+}
+
+/// A sampler by name.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum SamplerName {
+    /// Stochastic gradient Langevin dynamics.
+    Sgld,
+    /// The same with steps divided by a running root mean square of the gradient.
+    RmspropSgld,
+    /// Langevin dynamics with momenta and a thermostat.
+    Sgnht,
+    /// SGLD's step, accepted or not.
+    Mala,
+}
+
+impl From<SamplerName> for ontogeny_analysis::sampler::Rule {
+    fn from(name: SamplerName) -> Self {
+        match name {
+            SamplerName::Sgld => Self::Sgld,
+            SamplerName::RmspropSgld => Self::RmspropSgld,
+            SamplerName::Sgnht => Self::Sgnht,
+            SamplerName::Mala => Self::Mala,
+        }
+    }
 }

@@ -72,8 +72,7 @@ pub fn deep_linear(widths: &[usize], r: usize) -> Option<Coefficient> {
     let square_of_sum = (sum * sum) as f64;
     let squares: usize = set.iter().map(|m| m * m).sum();
     let pairs = (square_of_sum - squares as f64) / 2.0;
-    let [inputs, outputs, rank] =
-        [widths[0], widths[widths.len() - 1], r].map(|x| x as f64);
+    let [inputs, outputs, rank] = [widths[0], widths[widths.len() - 1], r].map(|x| x as f64);
     let mean = s / lf;
     Some(Coefficient {
         lambda: (rank * (inputs + outputs) - rank * rank) / 2.0 + a * (lf - a) / (4.0 * lf)
@@ -99,7 +98,10 @@ mod tests {
             assert_eq!(reduced_rank(shape, r).lambda, lambda, "{shape:?}");
         }
         let cross = |powers: &[u32]| normal_crossing(powers).unwrap();
-        assert_eq!((cross(&[1, 1]).lambda, cross(&[1, 1]).multiplicity), (0.5, 2));
+        assert_eq!(
+            (cross(&[1, 1]).lambda, cross(&[1, 1]).multiplicity),
+            (0.5, 2)
+        );
         assert_eq!(cross(&[1, 2]).lambda, 0.25);
         assert_eq!(cross(&[3, 0]).lambda, 1.0 / 6.0);
         assert_eq!(normal_crossing(&[0, 0]), None);

@@ -22,6 +22,10 @@ pub struct Diagnostics {
     pub below: Option<f64>,
 }
 
+/// A series of more draws is taken as averages over blocks, this many of them at most: autocorrelations at all lags of a
+/// long series would cost its square.
+const MOST_BLOCKS: usize = 1024;
+
 impl Diagnostics {
     /// Of these series.
     pub fn of(series: &[Vec<f64>]) -> Self {
@@ -31,13 +35,20 @@ impl Diagnostics {
         }
         let all = (series.len() * draws) as f64;
         let below = series.iter().flatten().filter(|x| **x < 0.0).count();
-        let effective = effective_draws(series);
+        let spread = variance(&series.concat());
+        // Averages over blocks have the mean's error and are fewer.
+        let block = draws.div_ceil(MOST_BLOCKS);
+        let blocks: Vec<Vec<f64>> = series
+            .iter()
+            .map(|s| s.chunks_exact(block).map(mean).collect())
+            .collect();
+        let error = effective_draws(&blocks).map(|n| variance(&blocks.concat()) / n);
+        let effective = error.map(|error| (spread / error).min(all));
         let (drift, drift_se) = drift(series, effective);
-        let deviation = variance(&series.concat()).sqrt();
         Self {
             r_hat: split_r_hat(series),
             effective_draws: effective,
-            mcse: effective.map(|n| deviation / n.sqrt()),
+            mcse: error.map(f64::sqrt),
             drift: Some(drift),
             drift_se,
             below: Some(below as f64 / all),

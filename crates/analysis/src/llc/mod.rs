@@ -111,6 +111,8 @@ pub struct Llc {
     pub left_out: usize,
     /// Whether the wanted precision was reached, where one was asked for.
     pub precise: Option<bool>,
+    /// Whether the chains were in a box.
+    pub boxed: bool,
 }
 
 /// Minibatches at w* from which its gradient is told from noise.
@@ -190,14 +192,21 @@ pub fn estimate<'a>(
         let nbeta = settings.sampler.nbeta;
         let mut llcs: Vec<Llc> = seen
             .chunks(settings.chains)
-            .map(|own| summarize(own, apart, nbeta, left_out - settings.burn_in))
+            .map(|own| {
+                let later = left_out - settings.burn_in;
+                let looks = manner.sight.every.map_or(0, |every| later.div_ceil(every));
+                summarize(own, apart, nbeta, [later, looks])
+            })
             .collect();
         for (llc, mask) in llcs.iter_mut().zip(masks) {
             (llc.draws, llc.left_out) = (draws, left_out);
+            llc.boxed = settings.sampler.half_width.is_some();
             (llc.gradient_norm, llc.in_motion) = at_rest(&gradients, mask)?;
         }
         if let Draws::Auto { error, most } = settings.draws {
-            let precise: Vec<bool> = llcs.iter().map(|l| l.is_precise(error)).collect();
+            // Walls push back: in a box the temperature says nothing.
+            let boxed = settings.sampler.half_width.is_some();
+            let precise: Vec<bool> = llcs.iter().map(|l| l.is_precise(error, boxed)).collect();
             for (llc, precise) in llcs.iter_mut().zip(&precise) {
                 llc.precise = Some(*precise);
             }
@@ -269,9 +278,14 @@ fn at_rest(
     Ok((Some(square.max(0.0).sqrt()), Some(sure)))
 }
 
-/// The estimate of chains that saw this, leaving out so many of the draws that count. L(w*) and its error are given where
-/// they are not paired.
-fn summarize(seen: &[&Seen], apart: Option<(f64, f64)>, nbeta: f64, left_out: usize) -> Llc {
+/// The estimate of chains that saw this, leaving out so many of the draws that count and of the looks at them. L(w*) and
+/// its error are given where they are not paired.
+fn summarize(
+    seen: &[&Seen],
+    apart: Option<(f64, f64)>,
+    nbeta: f64,
+    [left_out, looks]: [usize; 2],
+) -> Llc {
     let alive = |s: &Seen| {
         let finite = |x: &[f64]| x.iter().all(|x| x.is_finite());
         finite(&s.losses) && finite(&s.kept)
@@ -344,7 +358,7 @@ impl Llc {
         }
     }
 
-    fn is_precise(&self, wanted: f64) -> bool {
+    fn is_precise(&self, wanted: f64, boxed: bool) -> bool {
         let (Some(mean), Some(error)) = (self.mean, self.error()) else {
             // Nothing that more draws could mend.
             return self.mean.is_none();
@@ -354,7 +368,9 @@ impl Llc {
             (Some(drift), Some(se)) if drift.abs() > 2.0 * se => drift.abs(),
             _ => 0.0,
         };
-        error <= wanted * mean.abs() && drift <= 2.0 * wanted * mean.abs()
+        // Chains that began at w* without heat: slow directions warm up long after the fast ones have settled.
+        let warm = boxed || self.temperature.is_none_or(|(t, se)| t + 2.0 * se > 1.0 - wanted);
+        error <= wanted * mean.abs() && drift <= 2.0 * wanted * mean.abs() && warm
     }
 
     /// The figures as measures of a checkpoint, `llc` for the whole network and `llc.COMPONENT` for a part of it.
@@ -421,7 +437,7 @@ mod tests {
             seen(&[f64::NAN; 2], &[0.5; 2]),
             seen(&[3.0, 3.5], &[0.5; 2]),
         ];
-        let llc = summarize(&chains.each_ref(), None, 10.0, 0);
+        let llc = summarize(&chains.each_ref(), None, 10.0, [0; 2]);
         assert_eq!(llc.by_chain, [Some(7.5), None, Some(27.5)]);
         assert_eq!(llc.mean, Some(17.5));
         assert_eq!(llc.standard_error, Some(10.0));
@@ -434,7 +450,7 @@ mod tests {
 
     #[test]
     fn nothing_is_claimed_when_all_are_dead() {
-        let llc = summarize(&[&seen(&[f64::NAN], &[0.5])], None, 10.0, 0);
+        let llc = summarize(&[&seen(&[f64::NAN], &[0.5])], None, 10.0, [0; 2]);
         assert_eq!(
             (llc.mean, llc.standard_error, llc.baseline),
             (None, None, None)

@@ -186,7 +186,7 @@ fn symptoms(llc: &Llc, nbeta: f64) -> Vec<(Word, Cause, String)> {
         let word = if sure { DRIFT.above(share) } else { Word::Ok };
         all.push((word, Cause::NotConverged, reason));
     }
-    if let Some((t, se)) = llc.temperature {
+    if let Some((t, se)) = llc.temperature.filter(|_| !llc.boxed) {
         let reason = format!(
             "the chains have taken up {:.0} % of the noise that they are to have: leave out more draws",
             100.0 * t

@@ -9,6 +9,7 @@ mod predict;
 mod report;
 mod run;
 pub mod train;
+mod validate;
 
 use std::path::Path;
 
@@ -41,6 +42,7 @@ pub fn dispatch(arguments: Arguments) -> Result<Finish> {
         Command::Data(a) => data::command(&a, json).map(|()| Finish::Complete),
         Command::Export(a) => export::command(&a, json).map(|()| Finish::Complete),
         Command::Bench(a) => bench::command(&a, json).map(|()| Finish::Complete),
+        Command::Validate(a) => validate::command(&a, json).map(|()| Finish::Complete),
         Command::Devices => devices::command(json).map(|()| Finish::Complete),
     }
 }
