@@ -10,6 +10,7 @@
 
 mod analyze;
 mod behaviour;
+pub mod calibrate;
 mod columns;
 pub mod component;
 pub mod curvature;

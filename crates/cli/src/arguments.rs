@@ -55,6 +55,17 @@ pub enum Command {
     /// 64, width 64, batch 32), small (512, 128, 128, 32) and paper (5000, 1024, 256, 4). The machine
     /// should have nothing else to do. `benches/compare.py` runs PyTorch and devinterp beside it.
     Bench(BenchArguments),
+    /// Estimate λ̂ at single checkpoints of a run, with all diagnostics and a verdict.
+    ///
+    /// Settings are those of the run's `[analysis.llc]`, changed by --set: other components, another sampler, or
+    /// `--set 'analysis.llc.draws="auto"'` to go on until the estimate is precise. Nothing is written.
+    Llc(LlcArguments),
+    /// Find the sampler's settings: step ε, localization γ, burn-in and draws, by measurement.
+    ///
+    /// A geometric grid of ε and γ about the steepest curvature runs as one stack at some checkpoints; the setting on which
+    /// λ̂ depends least is recommended for the whole run and written as a block of configuration, with a picture of the
+    /// grid. Where λ̂ depends on the settings everywhere, that is said.
+    Calibrate(CalibrateArguments),
     /// Hold the estimator against models whose learning coefficient is known.
     ///
     /// Each case prints the estimate, its standard error, what a perfect sampler would say at the same nβ, γ and box
@@ -226,4 +237,47 @@ impl From<SamplerName> for ontogeny_analysis::sampler::Rule {
             SamplerName::Mala => Self::Mala,
         }
     }
+}
+
+/// Where to estimate.
+#[derive(Debug, Args)]
+pub struct LlcArguments {
+    /// Checkpoints in a run's folder.
+    #[arg(required = true)]
+    pub checkpoints: Vec<PathBuf>,
+    /// Which replica, where a checkpoint holds several.
+    #[arg(long)]
+    pub replica: Option<String>,
+    /// Change a key of the analysis. May be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Device; by default the kind that trained.
+    #[arg(long)]
+    pub device: Option<String>,
+}
+
+/// Where to calibrate.
+#[derive(Debug, Args)]
+pub struct CalibrateArguments {
+    /// A run's folder, or some of its checkpoints.
+    #[arg(required = true)]
+    pub places: Vec<PathBuf>,
+    /// Of a run: how many of its checkpoints.
+    #[arg(long, default_value_t = 3)]
+    pub checkpoints: usize,
+    /// Chains of each setting.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(usize))]
+    pub chains: usize,
+    /// Draws of each chain.
+    #[arg(long, default_value_t = 240)]
+    pub draws: usize,
+    /// Which replica, where a checkpoint holds several.
+    #[arg(long)]
+    pub replica: Option<String>,
+    /// Change a key of the analysis. May be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Device; by default the kind that trained.
+    #[arg(long)]
+    pub device: Option<String>,
 }

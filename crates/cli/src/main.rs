@@ -12,6 +12,7 @@ mod bench;
 mod commands;
 mod failure;
 mod place;
+mod spot;
 mod watch;
 
 use std::process::ExitCode;

@@ -127,7 +127,7 @@ mod tests {
             (vec![1, 1], 50.0, 2.0, None),
         ] {
             let exact = normal_crossing(&powers, nbeta, gamma, half_width).unwrap();
-            let grid = on_a_grid(half_width.unwrap_or(6.0), 2, 3000, |w| {
+            let grid = on_a_grid(half_width.unwrap_or(6.0), 2, 1500, |w| {
                 let energy: f64 = w
                     .iter()
                     .zip(&powers)
@@ -136,16 +136,16 @@ mod tests {
                 let prior = 0.5 * gamma * w.iter().map(|w| w * w).sum::<f64>();
                 [nbeta * energy, prior]
             });
-            // The midpoint rule on 3000 points is good to about 1/3000 where the loss is steep.
+            // The midpoint rule on 1500 points, 1500 being some ten to the steepest bend.
             assert!(
                 (exact / grid - 1.0).abs() < 1e-3,
                 "{powers:?}: {exact} {grid}"
             );
         }
-        // Published for E[x²] = 4, which multiplies nβ = 145.
+        // Published for E[x²] = 4, which multiplies nβ = 145, to three digits that were cut off.
         let published = |powers: &[u32]| normal_crossing(powers, 580.0, 0.0, Some(1.0)).unwrap();
-        assert!((published(&[1, 1]) - 0.379).abs() < 5e-4);
-        assert!((published(&[2, 2]) - 0.155).abs() < 5e-4);
+        assert!((published(&[1, 1]) - 0.379).abs() < 1e-3);
+        assert!((published(&[2, 2]) - 0.155).abs() < 1e-3);
         assert_eq!(normal_crossing(&[1, 1], 100.0, 0.0, None), None);
     }
 
@@ -155,7 +155,7 @@ mod tests {
         let model = Categorical { dimension: 2 };
         let start = model.start();
         let nbeta = 60.0;
-        let grid = on_a_grid(6.0, 2, 2400, |w| {
+        let grid = on_a_grid(6.0, 2, 1200, |w| {
             let w: Vec<f64> = w.iter().zip(&start).map(|(w, s)| w + s).collect();
             [nbeta * model.loss_and_gradient(&w, &mut [0.0; 2]), 0.0]
         });

@@ -9,6 +9,7 @@ mod walk;
 pub use diagnostics::{Diagnostics, mean, standard_error, variance};
 pub use landscape::{Landscape, Minibatches, NetworkLoss};
 pub use verdict::{Cause, Verdict, Word, judge};
+pub(crate) use walk::read as walk_read;
 pub use walk::{Manner, Observer, Seen, Sight, Walk, Walker};
 
 use burn::tensor::Tensor;
@@ -280,7 +281,7 @@ fn at_rest(
 
 /// The estimate of chains that saw this, leaving out so many of the draws that count and of the looks at them. L(w*) and
 /// its error are given where they are not paired.
-fn summarize(
+pub(crate) fn summarize(
     seen: &[&Seen],
     apart: Option<(f64, f64)>,
     nbeta: f64,
@@ -317,7 +318,7 @@ fn summarize(
     let acceptance = over_living(|s| &s.acceptance);
     let temperature: Vec<f64> = living
         .iter()
-        .flat_map(|s| &s.temperature)
+        .flat_map(|s| s.temperature.iter().skip(looks))
         .copied()
         .collect();
     let last: Vec<f64> = living
@@ -369,7 +370,10 @@ impl Llc {
             _ => 0.0,
         };
         // Chains that began at w* without heat: slow directions warm up long after the fast ones have settled.
-        let warm = boxed || self.temperature.is_none_or(|(t, se)| t + 2.0 * se > 1.0 - wanted);
+        let warm = boxed
+            || self
+                .temperature
+                .is_none_or(|(t, se)| t + 2.0 * se > 1.0 - wanted);
         error <= wanted * mean.abs() && drift <= 2.0 * wanted * mean.abs() && warm
     }
 

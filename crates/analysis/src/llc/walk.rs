@@ -389,7 +389,7 @@ impl Field {
 }
 
 /// Columns `[R]` one after the other.
-pub(super) fn read(columns: Vec<Tensor<1>>) -> Result<Vec<f64>, AnalysisError> {
+pub(crate) fn read(columns: Vec<Tensor<1>>) -> Result<Vec<f64>, AnalysisError> {
     if columns.is_empty() {
         return Ok(Vec::new());
     }

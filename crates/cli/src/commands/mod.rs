@@ -2,9 +2,11 @@
 
 pub mod analyze;
 mod bench;
+mod calibrate;
 mod data;
 mod devices;
 mod export;
+mod llc;
 mod predict;
 mod report;
 mod run;
@@ -42,6 +44,8 @@ pub fn dispatch(arguments: Arguments) -> Result<Finish> {
         Command::Data(a) => data::command(&a, json).map(|()| Finish::Complete),
         Command::Export(a) => export::command(&a, json).map(|()| Finish::Complete),
         Command::Bench(a) => bench::command(&a, json).map(|()| Finish::Complete),
+        Command::Llc(a) => llc::command(&a, json).map(|()| Finish::Complete),
+        Command::Calibrate(a) => calibrate::command(&a, json).map(|()| Finish::Complete),
         Command::Validate(a) => validate::command(&a, json).map(|()| Finish::Complete),
         Command::Devices => devices::command(json).map(|()| Finish::Complete),
     }
@@ -53,7 +57,7 @@ fn print_json(value: &serde_json::Value) {
 }
 
 /// The replica that was named, or the only one.
-fn replica_of(checkpoint: &Checkpoint, path: &Path, named: Option<&str>) -> Result<String> {
+pub fn replica_of(checkpoint: &Checkpoint, path: &Path, named: Option<&str>) -> Result<String> {
     match (named, checkpoint.replicas.as_slice()) {
         (Some(name), all) if all.iter().any(|r| r == name) => Ok(name.to_owned()),
         (Some(name), all) => Err(InFile::error(
