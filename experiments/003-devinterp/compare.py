@@ -110,8 +110,9 @@ def main():
         write(args.out, {**results, **kept})
     results = {**results, **kept}
     if "baseline" in results.get("ours", {}).get("long", {}):
-        c, baseline = results["check"], results["ours"]["long"]["baseline"]
-        print(f"L(w*) of our long run: {baseline:.4f}; of the pool: {c['loss_of_pool']:.4f} ± {c['loss_of_pool_se']:.4f}")
+        c = results["check"]
+        print(f"L(w*) in our long run: {results['ours']['long']['baseline']:.4f}", end="; ")
+        print(f"on the sequences for devinterp: {c['loss_of_pool']:.4f} ± {c['loss_of_pool_se']:.4f}")
     if all(side in results for side in SIDES):
         results["comparison"] = compared(results["ours"], results["theirs"])
     write(args.out, results)
@@ -136,9 +137,9 @@ def parse_arguments():
     parser.add_argument("--long", type=whole(1), default=10, help="times as many draws in the long run")
     parser.add_argument("--threads", type=whole(1), default=2, help="of PyTorch; ours takes every core")
     parser.add_argument("--pool", type=whole(1), help="sequences for devinterp; as many as a long chain reads")
-    parser.add_argument("--their-minibatches", choices=["shared", "own"], default="shared", help="of devinterp's chains")
+    parser.add_argument("--their-minibatches", choices=["shared", "own"], default="shared", help="of its chains")
     parser.add_argument("--out", type=Path, default=Path("results.json"))
-    parser.add_argument("--only", choices=SIDES, help="the other's numbers are kept if --out has them, of the same kind")
+    parser.add_argument("--only", choices=SIDES, help="the other's numbers in --out are kept, if all settings agree")
     args = parser.parse_args()
     if args.burn_in >= args.draws:
         parser.error("--burn-in has to leave draws")
@@ -240,8 +241,9 @@ def sequences(args, config):
 
 def start(args, weights, network, pool):
     """What is known before anything was measured."""
-    if (trained := sum(p.numel() for p in network.parameters())) != (all_of_it := sum(t.size for t in weights.values())):
-        raise Refused(f"the network in PyTorch has {trained} parameters, the checkpoint {all_of_it}")
+    parameters = sum(t.size for t in weights.values())
+    if parameters != sum(p.numel() for p in network.parameters()):
+        raise Refused("the network in PyTorch has another number of parameters than the checkpoint")
     return {
         "date": datetime.date.today().isoformat(),
         "machine": {
@@ -259,7 +261,7 @@ def start(args, weights, network, pool):
         "checkpoint": {
             "name": args.checkpoint.name,
             "sha256": hashlib.sha256(args.checkpoint.read_bytes()).hexdigest(),
-            "parameters": all_of_it,
+            "parameters": parameters,
         },
         "settings": {
             "epsilon": args.epsilon,
@@ -329,7 +331,8 @@ def check(args, config, weights, network, pool, results):
     print(
         f"loss of {CHECKED} sequences: {c['loss_ours']:.6f} by ontogeny, {c['loss_theirs']:.6f} in PyTorch; "
         f"a token differs by {c['largest_difference_of_a_token']:.1e} at most ({c['largest_difference_to_numpy']:.1e} "
-        f"from NumPy in float64)\nloss at w* on {len(pool)} sequences: {c['loss_of_pool']:.4f} ± {c['loss_of_pool_se']:.4f}",
+        f"from NumPy in float64)\n"
+        f"loss at w* on {len(pool)} sequences: {c['loss_of_pool']:.4f} ± {c['loss_of_pool_se']:.4f}",
         flush=True,
     )
     worst = max(c["largest_difference_of_a_token"], c["largest_difference_to_numpy"])
@@ -368,6 +371,8 @@ class Ours:
         if [e["component"] for e in estimates] != ["all"]:
             raise Refused("`ontogeny llc` estimated other components than `all`, and its seconds would be those of all")
         [estimate] = estimates
+        # A path of this machine.
+        estimate.pop("checkpoint", None)
         if len(estimate["trace"]) != draws - burn_in or None in estimate["by_chain"]:
             raise Refused(f"`ontogeny llc` kept {len(estimate['trace'])} draws, or lost a chain: {estimate['reason']}")
         return estimate
@@ -561,7 +566,8 @@ def write(path, results):
 
 
 def print_table(results):
-    lines = [["", "mean λ̂", "sd over calls", "se in a call", "s a call", "long run", "s to 5 %", "s to 5 %, mean of all"]]
+    header = ["", "mean λ̂", "sd over calls", "se in a call", "s a call"]
+    lines = [[*header, "long run", "s to 5 %", "s to 5 %, mean of all"]]
     names = {"ours": "ours", "as_reported": "theirs, as reported", "burn_in_left_out": "theirs, burn-in left out"}
     for side in SIDES:
         for kind, s in results.get(side, {}).get("summary", {}).items():

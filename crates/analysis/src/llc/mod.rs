@@ -422,45 +422,4 @@ impl Llc {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn seen(kept: &[f64], baselines: &[f64]) -> Seen {
-        Seen {
-            losses: kept.to_vec(),
-            kept: kept.to_vec(),
-            baselines: baselines.to_vec(),
-            ..Seen::default()
-        }
-    }
-
-    #[test]
-    fn dead_chains_are_in_no_figure() {
-        let chains = [
-            seen(&[1.0, 1.5], &[0.5; 2]),
-            seen(&[f64::NAN; 2], &[0.5; 2]),
-            seen(&[3.0, 3.5], &[0.5; 2]),
-        ];
-        let llc = summarize(&chains.each_ref(), None, 10.0, [0; 2]);
-        assert_eq!(llc.by_chain, [Some(7.5), None, Some(27.5)]);
-        assert_eq!(llc.mean, Some(17.5));
-        assert_eq!(llc.standard_error, Some(10.0));
-        assert_eq!(llc.baseline, Some(0.5));
-        assert_eq!(llc.trace, [15.0, 20.0]);
-        let measures = llc.measures(None, 10.0);
-        assert_eq!(measures.values["llc_chains_dead"], 1.0);
-        assert_ne!(measures.words["llc_verdict"], "ok");
-    }
-
-    #[test]
-    fn nothing_is_claimed_when_all_are_dead() {
-        let llc = summarize(&[&seen(&[f64::NAN], &[0.5])], None, 10.0, [0; 2]);
-        assert_eq!(
-            (llc.mean, llc.standard_error, llc.baseline),
-            (None, None, None)
-        );
-        let measures = llc.measures(None, 10.0);
-        assert!(!measures.values.contains_key("llc"));
-        assert_eq!(measures.words["llc_verdict"], "failed");
-    }
-}
+mod tests;

@@ -176,7 +176,8 @@ fn symptoms(llc: &Llc, nbeta: f64) -> Vec<(Word, Cause, String)> {
         all.push((BASELINE.above(share), Cause::BaselineNoise, reason));
     }
     if let (Some(drift), Some(se)) = (d.drift, d.drift_se) {
-        let sure = (drift.abs() - SURE * se).max(0.0) > 0.0;
+        // An error from few chains is itself uncertain (Student's distribution has wide tails).
+        let sure = drift.abs() > SURE * se * (1.0 + 2.0 / (chains - dead).max(2) as f64);
         let share = drift.abs() / scale;
         let reason = format!(
             "λ̂ still {} by {:.0} % from the earlier half of the draws to the later: leave out more, or draw more",
@@ -193,13 +194,6 @@ fn symptoms(llc: &Llc, nbeta: f64) -> Vec<(Word, Cause, String)> {
         );
         all.push((COLD.below(t + SURE * se), Cause::NotConverged, reason));
     }
-    if let (Some(r), Some(error)) = (d.r_hat, error)
-        && r > R_HAT
-        && error > 0.05 * scale
-    {
-        let reason = format!("the chains disagree (R̂ = {r:.2}): they have not met yet");
-        all.push((Word::Suspect, Cause::NotConverged, reason));
-    }
     match error {
         Some(error) => {
             let share = error / scale;
@@ -214,6 +208,13 @@ fn symptoms(llc: &Llc, nbeta: f64) -> Vec<(Word, Cause, String)> {
             Cause::TooFewDraws,
             "too few draws and chains to tell its error".to_owned(),
         )),
+    }
+    if let (Some(r), Some(error)) = (d.r_hat, error)
+        && r > R_HAT
+        && error > 0.05 * scale
+    {
+        let reason = format!("the chains disagree (R̂ = {r:.2}): they have not met yet");
+        all.push((Word::Suspect, Cause::NotConverged, reason));
     }
     all
 }
