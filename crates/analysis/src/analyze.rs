@@ -12,18 +12,21 @@ use burn::tensor::Device;
 use ontogeny_data::{Sequences, Source, Split};
 use ontogeny_model::device::Chosen;
 use ontogeny_model::{Transformer, TransformerConfig, weights};
-use ontogeny_store::{Checkpoint, CheckpointEntry, CheckpointFolder, Key, KeyBuilder};
+use ontogeny_store::{Checkpoint, CheckpointEntry, CheckpointFolder, Key, KeyBuilder, Stream};
 use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::error::AnalysisError;
-use crate::llc::{self, Landscape, LlcSettings, Minibatches, NetworkLoss, Subject};
+use crate::llc::{
+    self, Covariances, Landscape, Llc, LlcSettings, Minibatches, NetworkLoss, Observed, Probed,
+    Subject,
+};
 use crate::measures::Measures;
-use crate::probe::Probe;
+use crate::probe::{self, Probe};
 use crate::results::Results;
 use crate::sampler::Mask;
 use crate::table::MeasureRow;
-use crate::{behaviour, component, heads, structure, traces};
+use crate::{behaviour, component, heads, structure, tokens, traces};
 
 /// The methods behind the figures, as a report names them.
 pub const METHOD: &str = "behaviour/1, llc/3";
@@ -71,6 +74,8 @@ pub struct LlcPlan {
     pub streams: Streams,
     /// Whose weights are sampled, each in turn, in the language of [`component`](crate::component).
     pub components: Vec<String>,
+    /// Held-out sequences whose tokens are looked at on every draw; 0 for none.
+    pub observables: usize,
     /// At every n-th checkpoint, and the last.
     pub every: usize,
 }
@@ -406,6 +411,7 @@ fn llc_measures<'a>(
         "data": llc.data,
         "evaluate": llc.evaluate,
         "streams": llc.streams,
+        "observables": llc.observables,
     });
     let mut base = job
         .key(LLC_VERSION, plan)
@@ -458,8 +464,19 @@ fn llc_measures<'a>(
         .iter()
         .map(|(component, _)| component.mask(&config, &plan.chosen.device))
         .collect();
-    let estimated = llc::estimate(&subject, &llc.settings, &masks, |_| None)?;
+    let probed = (llc.observables > 0).then(|| probed(plan, source, &config, llc.observables));
+    let mut ledgers = Vec::new();
+    let estimated = llc::estimate(&subject, &llc.settings, &masks, |chains| {
+        let (observer, ledger) = probed.as_ref()?.observer(chains.len());
+        ledgers.push(ledger);
+        Some(observer)
+    })?;
     let nbeta = llc.settings.sampler.nbeta;
+    let covariances: Vec<Covariances> = ledgers
+        .iter()
+        .flat_map(|l| l.lock().unwrap_or_else(PoisonError::into_inner).clone())
+        .collect();
+    let mut covariances = covariances.chunks(llc.settings.chains);
     let seen = estimated.seen.chunks(llc.settings.chains);
     for (((component, key), llc), seen) in missing.into_iter().zip(&estimated.llcs).zip(seen) {
         let name = component.to_string();
@@ -467,9 +484,53 @@ fn llc_measures<'a>(
         let mut causes = causes.clone();
         causes["component"] = name.clone().into();
         traces::write(&results.beside(&key, "parquet"), &key, seen)?;
-        all.extend(results.put(key, causes, llc.measures(named, nbeta))?);
+        let mut measures = llc.measures(named, nbeta);
+        let own = covariances.next().zip(probed.as_ref());
+        if let Some((observed, probed)) = own.and_then(|(c, p)| Some((living(c, llc)?, p))) {
+            let place = results.beside(&key, "tokens.parquet");
+            tokens::write(
+                &place,
+                &results.beside(&key, "influence.parquet"),
+                &key,
+                probed,
+                &observed,
+            )?;
+            let by_position = tokens::by_position(&observed, probed.positions);
+            let name = named.map_or("llc_susceptibility".to_owned(), |n| {
+                format!("llc_susceptibility.{n}")
+            });
+            measures.vector(name, by_position.iter().map(|c| nbeta * c).collect());
+        }
+        all.extend(results.put(key, causes, measures)?);
     }
     Ok(all)
+}
+
+/// Held-out sequences whose tokens are looked at, the same for every checkpoint.
+fn probed<'c>(
+    plan: &Plan<'_>,
+    source: &Source,
+    config: &'c TransformerConfig,
+    count: usize,
+) -> Probed<'c> {
+    let stream = Stream::new(plan.settings.seed, "observed sequences", &[]);
+    let sequences = source.sequences(Split::HeldOut, &stream, 0, count);
+    Probed {
+        config,
+        tokens: probe::tokens(&sequences, 0..sequences.rows, &plan.chosen.device),
+        sequences: sequences.rows,
+        positions: sequences.len - 1,
+    }
+}
+
+/// What the chains that lived saw.
+fn living(chains: &[Covariances], llc: &Llc) -> Option<Observed> {
+    let alive = chains
+        .iter()
+        .zip(&llc.by_chain)
+        .filter(|(_, c)| c.is_some());
+    let alive: Vec<Covariances> = alive.map(|(c, _)| c.clone()).collect();
+    Covariances::averaged(&alive)
 }
 
 /// What a network is, without its weights if they are not there yet.

@@ -25,6 +25,7 @@ pub mod sampler;
 pub mod stages;
 mod structure;
 pub mod table;
+mod tokens;
 pub mod traces;
 
 pub use analyze::{

@@ -56,12 +56,20 @@ pub(crate) fn write(path: &Path, key: &Key, seen: &[Seen]) -> Result<(), Analysi
         ("baseline", Column::Double(baselines)),
     ]
     .map(|(name, column)| (name.to_owned(), column));
+    keep(path, key, &columns)
+}
+
+/// Writes columns with the key inside, whole or not at all.
+pub(crate) fn keep(
+    path: &Path,
+    key: &Key,
+    columns: &[(String, Column)],
+) -> Result<(), AnalysisError> {
     let wrong = |reason: String| AnalysisError::Result {
         path: path.to_owned(),
         reason,
     };
-    let bytes =
-        to_parquet(&columns, &[(KEY, key.to_string())]).map_err(|e| wrong(e.to_string()))?;
+    let bytes = to_parquet(columns, &[(KEY, key.to_string())]).map_err(|e| wrong(e.to_string()))?;
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(|e| wrong(e.to_string()))?;
     }

@@ -3,11 +3,13 @@
 
 mod diagnostics;
 mod landscape;
+mod observables;
 mod verdict;
 mod walk;
 
 pub use diagnostics::{Diagnostics, mean, standard_error, variance};
 pub use landscape::{Landscape, Minibatches, NetworkLoss};
+pub use observables::{Covariances, Ledger, Observed, Probed};
 pub use verdict::{Cause, Verdict, Word, judge};
 pub(crate) use walk::read as walk_read;
 pub use walk::{Manner, Observer, Seen, Sight, Walk, Walker};

@@ -8,7 +8,7 @@ use anyhow::Result;
 use ontogeny_analysis::llc::{Baseline, Draws, LlcSettings};
 use ontogeny_analysis::sampler;
 use ontogeny_analysis::stages::{self, StageReport, StageSettings};
-use ontogeny_analysis::table::MeasureRow;
+use ontogeny_analysis::table::{self, MeasureRow};
 use ontogeny_analysis::{
     AnalysisError, GroupPlan, LlcData, LlcPlan, Plan, ReplicaPlan, Settings, Streams, analyze,
 };
@@ -29,6 +29,8 @@ use crate::{place, watch};
 pub const TIMES: &str = "seconds.json";
 /// The table of measures, in the analysis folder.
 pub const TABLE: &str = "table.jsonl";
+/// The same as Parquet.
+const TABLE_PARQUET: &str = "table.parquet";
 /// The stages of every replica, in the analysis folder.
 pub const STAGES: &str = "stages.json";
 
@@ -129,6 +131,7 @@ pub fn analyze_in(
     let stages = detect(run, &rows)?;
     add_seconds(&times, "stages", detecting.elapsed().as_secs_f64())?;
     write_table(&folder.analysis().join(TABLE), &rows)?;
+    table::write_parquet(&folder.analysis().join(TABLE_PARQUET), &rows)?;
     place::write_json(&folder.analysis().join(STAGES), &stages)?;
     let seconds = begun.elapsed().as_secs_f64();
     add_seconds(&times, "analyze", seconds)?;
@@ -225,6 +228,7 @@ fn settings(section: &AnalysisSection) -> Settings {
                 config::StreamKind::Independent => Streams::Independent,
             },
             components: llc.components.clone(),
+            observables: llc.observables,
             every: llc.every,
         }),
     }

@@ -151,6 +151,9 @@ pub struct LlcSection {
     pub streams: StreamKind,
     /// Draws of each chain at which acceptance and temperature are looked at; each costs an evaluation.
     pub looks: usize,
+    /// Held-out sequences whose tokens' losses are followed on every draw: their covariances with the loss and with each
+    /// other lie beside the results as Parquet. 0 for none.
+    pub observables: usize,
     /// It is estimated at every n-th checkpoint.
     pub every: usize,
 }
@@ -179,6 +182,7 @@ impl Default for LlcSection {
             baseline_batches: 64,
             streams: StreamKind::default(),
             looks: 4,
+            observables: 0,
             every: 1,
         }
     }
@@ -343,6 +347,7 @@ impl LlcSection {
             self.baseline_batches as u64,
             1_000_000,
         )?;
+        at_most("analysis.llc.observables", self.observables as u64, 100_000)?;
         at_most("analysis.llc.looks", self.looks as u64, 1_000_000)?;
         let (draws, key) = match self.draws {
             DrawCount::Fixed(draws) => (draws, "analysis.llc.draws"),
