@@ -26,7 +26,7 @@ use crate::probe::{self, Probe};
 use crate::results::Results;
 use crate::sampler::Mask;
 use crate::table::MeasureRow;
-use crate::{behaviour, component, heads, structure, tokens, traces};
+use crate::{behaviour, component, heads, paired, structure, tokens, traces};
 
 /// The methods behind the figures, as a report names them.
 pub const METHOD: &str = "behaviour/1, llc/3";
@@ -255,7 +255,9 @@ pub fn analyze<'a>(plan: &'a Plan<'a>) -> Result<Vec<MeasureRow>, AnalysisError>
         .map(|row| (place[row.replica.as_str()], row))
         .collect();
     keyed.sort_by_key(|(place, _)| *place);
-    Ok(keyed.into_iter().map(|(_, row)| row).collect())
+    let mut rows = keyed.into_iter().map(|(_, row)| row).collect::<Vec<_>>();
+    paired::add_changes(&mut rows);
+    Ok(rows)
 }
 
 impl Probes {

@@ -19,6 +19,7 @@ mod heads;
 pub mod known;
 pub mod llc;
 mod measures;
+pub mod paired;
 mod probe;
 mod results;
 pub mod sampler;

@@ -41,11 +41,8 @@ function lossChart(replica) {
 
 function llcChart(replica) {
   const color = "var(--llc)";
-  const raw = column(replica, "llc", { name: "estimate ± 1.96 s.e.", color, line: false, dots: 2.2 });
+  const raw = estimateSeries(replica, null, { name: "estimate ± 1.96 s.e.", color, line: false, dots: 2.2 }, 0.2);
   if (!raw) return { series: [], height: 220 };
-  const se = replica.values.llc_se ?? [];
-  const bound = (sign) => raw.ys.map((v, i) => (isNumber(v) && isNumber(se[i]) ? v + sign * 1.96 * se[i] : null));
-  if (se.some(isNumber)) raw.area = { lo: bound(-1), hi: bound(1), opacity: 0.2 };
   const series = [raw];
   const smooth = replica.smooth.llc;
   if (smooth && smooth.steps.length > 1) {

@@ -138,11 +138,12 @@ function drawSeries(root, axis, vertical, chart, { top, bottom }) {
     }
     if (series.dots) {
       xs.forEach((x, i) => {
-        if (!isNumber(ys[i])) return;
+        if (!isNumber(ys[i]) || series.flaws?.has(i)) return;
         const place = { cx: round(x), cy: round(ys[i]), r: series.dots };
         svg("circle", { class: "dot", ...place, style: `fill:${series.color}` }, g);
       });
     }
+    if (series.flaws) drawFlaws(g, xs, ys, series, bottom);
     const least = series.markLeast ? leastOf(series) : null;
     if (least) {
       const [cx, cy] = [round(axis.x(least.step)), round(vertical.y(least.value))];

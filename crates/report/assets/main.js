@@ -99,6 +99,7 @@ function buildLegend(panel, legend) {
     item.addEventListener("pointerenter", () => emphasize(panel, group));
     item.addEventListener("pointerleave", () => emphasize(panel, null));
   }
+  buildFlawKeys(panel, legend);
 }
 
 /** Fades every line but those of a group. */
@@ -130,7 +131,7 @@ function build() {
     html("p", { class: "absent" }, host, "Choose one replica to see its other measures.");
   } else {
     if (replica.frozen) html("p", { class: "absent" }, host, `Frozen during training: ${replica.frozen}`);
-    for (const chart of CHARTS) {
+    for (const chart of CHARTS.flatMap((c) => (c.name === "llc" ? [c, ...partCharts(replica)] : [c]))) {
       if (replica.absent[chart.name]) continue;
       buildPanel(host, chart, chart.heat ? {} : chart.make(replica), replica, letter());
     }
@@ -236,6 +237,7 @@ function drawPanel(panel, axis) {
     drawSeries(root, axis, panel.vertical, content, { top, bottom });
   }
   panel.cursor = svg("g", { class: "cursor" }, root);
+  panel.width = axis.width;
 }
 
 /** Shows the checkpoint that is read: a line in every chart, values in the legends. */
@@ -255,6 +257,7 @@ function showCursor() {
   const x = round(rail.axis.x(step));
   for (const panel of panels) {
     panel.cursor?.replaceChildren();
+    showFlaws(panel, active && panel.cursor ? step : null, x);
     if (active && panel.cursor) {
       svg("line", { x1: x, x2: x, y1: panel.frame.top, y2: panel.frame.bottom }, panel.cursor);
     }

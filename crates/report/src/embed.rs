@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use crate::estimate::{Word, estimates, named};
 use crate::html::escape_json;
+use crate::parts::{PartChart, is_drawn, part_charts};
 use crate::series::{bin_means, position_edges, shown, thin};
 use crate::verdict::label;
 use crate::{ReplicaReport, ReportInput, Stage, charts};
@@ -32,6 +34,21 @@ struct ReplicaData<'a> {
     boundaries: Vec<[Option<f64>; 3]>,
     smooth: BTreeMap<&'a str, SmoothData>,
     absent: BTreeMap<&'static str, &'static str>,
+    /// By name of the measure: what is wrong with which of its values. Tables without verdicts have none.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    flaws: BTreeMap<String, Vec<FlawData<'a>>>,
+    /// Charts of parts of the network.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    parts: Vec<PartChart>,
+}
+
+/// A verdict over an estimate that is not "ok".
+#[derive(Serialize)]
+struct FlawData<'a> {
+    /// Which checkpoint.
+    at: usize,
+    word: &'static str,
+    reason: &'a str,
 }
 
 /// Loss by position: `loss[checkpoint][bin]`.
@@ -84,6 +101,7 @@ fn replica_data(replica: &ReplicaReport) -> ReplicaData<'_> {
         .rows
         .iter()
         .flat_map(|row| row.values.keys().map(String::as_str))
+        .filter(|name| is_drawn(name))
         .collect();
     let column = |name: &str| -> Vec<Option<f64>> {
         replica
@@ -136,7 +154,24 @@ fn replica_data(replica: &ReplicaReport) -> ReplicaData<'_> {
             })
             .collect(),
         absent: charts::absent(replica),
+        flaws: flaws(replica),
+        parts: part_charts(replica),
     }
+}
+
+fn flaws(replica: &ReplicaReport) -> BTreeMap<String, Vec<FlawData<'_>>> {
+    let mut flaws: BTreeMap<String, Vec<FlawData<'_>>> = BTreeMap::new();
+    for estimate in estimates(replica) {
+        if let Some(word @ (Word::Suspect | Word::Failed)) = estimate.word {
+            let name = named("llc", estimate.component);
+            flaws.entry(name).or_default().push(FlawData {
+                at: estimate.row,
+                word: word.text(),
+                reason: estimate.reason,
+            });
+        }
+    }
+    flaws
 }
 
 fn positions(replica: &ReplicaReport) -> Option<PositionData> {
@@ -225,5 +260,50 @@ mod tests {
         );
         assert_eq!(replica["seed"], "18446744073709551615");
         assert_eq!(data["level"], serde_json::Value::Null);
+        // Nothing is said of verdicts and parts that the table does not have.
+        assert!(replica.get("flaws").is_none() && replica.get("parts").is_none());
+    }
+
+    #[test]
+    fn what_is_wrong_stands_beside_the_measure_that_it_is_about() {
+        let row = |words: &[(&str, &str)]| Row {
+            values: [("llc.head:0.1".to_owned(), 1.5)].into(),
+            words: words
+                .iter()
+                .map(|&(name, word)| (name.to_owned(), word.to_owned()))
+                .collect(),
+            ..Row::default()
+        };
+        let input = ReportInput {
+            replicas: vec![ReplicaReport {
+                rows: vec![
+                    row(&[("llc_verdict", "ok"), ("llc_verdict.head:0.1", "ok")]),
+                    row(&[
+                        ("llc_verdict", "failed"),
+                        ("llc_verdict.head:0.1", "suspect"),
+                        ("llc_reason.head:0.1", "the draws still move"),
+                    ]),
+                ],
+                ..ReplicaReport::default()
+            }],
+            ..ReportInput::default()
+        };
+        let data: serde_json::Value =
+            serde_json::from_str(&page_json(&input)).expect("the page's data is JSON");
+        assert_eq!(
+            data["replicas"][0]["flaws"],
+            serde_json::json!({
+                "llc": [{ "at": 1, "word": "failed", "reason": "" }],
+                "llc.head:0.1": [{ "at": 1, "word": "suspect", "reason": "the draws still move" }],
+            })
+        );
+        assert_eq!(
+            data["replicas"][0]["parts"],
+            serde_json::json!([{
+                "of": null,
+                "heads": true,
+                "parts": [{ "component": "head:0.1", "label": "head 0.1", "end": "0.1" }],
+            }])
+        );
     }
 }

@@ -132,6 +132,8 @@ pub struct Row {
     pub values: BTreeMap<String, f64>,
     /// Figures with one entry for each position by name: `loss_by_position`.
     pub vectors: BTreeMap<String, Vec<f64>>,
+    /// Verdicts over estimates and their reasons by name: `llc_verdict`, `llc_reason`, `llc_verdict.head:0.1`.
+    pub words: BTreeMap<String, String>,
 }
 
 /// What the detection of stages found in one replica.

@@ -3,8 +3,8 @@
 //! [`ReportInput`] holds what the page is made of: what was run ([`Provenance`]), how λ̂ was
 //! estimated ([`Estimator`]), and for each replica its table of measures ([`Row`]) and the stages
 //! found in it ([`Stages`]). [`render`] turns it into one document that opens offline: the verdict,
-//! the table of stages and the provenance are plain HTML that reads without scripts, and the charts
-//! are drawn by the scripts beside this crate's sources from the numbers embedded in the page.
+//! the tables of stages and estimates and the provenance are plain HTML that reads without scripts,
+//! and the charts are drawn by the scripts beside this crate's sources from the numbers embedded in the page.
 //!
 //! Nothing here reads or writes files, knows a network or computes a statistic: the numbers come in
 //! as they are to be shown. The page asks no other machine for anything, and its content policy
@@ -35,10 +35,13 @@
 
 mod charts;
 mod embed;
+mod estimate;
+mod estimate_table;
 mod html;
 mod input;
 mod number;
 mod page;
+mod parts;
 mod provenance;
 mod series;
 mod stage_table;

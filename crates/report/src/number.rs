@@ -69,6 +69,15 @@ pub(crate) fn setting(value: f64) -> String {
     }
 }
 
+/// A figure that may be far below one: as [`figure`], and `0.00032` as `3.2e−4`.
+pub(crate) fn small(value: f64) -> String {
+    if value.is_finite() && value != 0.0 && value.abs() < 0.01 {
+        with_minus(&format!("{value:.1e}"))
+    } else {
+        figure(value)
+    }
+}
+
 /// A duration: `8.4 s`, `3 min 7 s`, `2 h 5 min`.
 pub(crate) fn duration(seconds: f64) -> String {
     if !seconds.is_finite() || seconds < 0.0 {
@@ -174,6 +183,9 @@ mod tests {
     fn settings_durations_and_groups() {
         assert_eq!(setting(3e-4), "3e−4");
         assert_eq!(setting(100.0), "100");
+        assert_eq!(small(0.000_321), "3.2e−4");
+        assert_eq!(small(0.106), "0.11");
+        assert_eq!(small(0.0), "0.00");
         assert_eq!(duration(8.44), "8.4 s");
         assert_eq!(duration(59.7), "1 min 0 s");
         assert_eq!(duration(187.0), "3 min 7 s");

@@ -5,16 +5,17 @@ use std::fmt::Write as _;
 
 use crate::html::escape;
 use crate::number::moment;
-use crate::{ReportInput, embed, provenance, stage_table, verdict};
+use crate::{ReportInput, embed, estimate_table, provenance, stage_table, verdict};
 
 /// Look of the page.
 const STYLE: &str = include_str!("../assets/style.css");
 
 /// What draws the charts, in the order in which the parts build on each other.
-const SCRIPTS: [&str; 6] = [
+const SCRIPTS: [&str; 7] = [
     include_str!("../assets/scales.js"),
     include_str!("../assets/draw.js"),
     include_str!("../assets/bands.js"),
+    include_str!("../assets/estimates.js"),
     include_str!("../assets/charts.js"),
     include_str!("../assets/heat.js"),
     include_str!("../assets/main.js"),
@@ -29,8 +30,7 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 
 
 /// The whole report as one HTML document (UTF-8) that opens offline.
 ///
-/// The heading, the verdict, the table of stages and the provenance are plain HTML; the charts are
-/// drawn when the page is opened. Text of the input is escaped wherever it goes, and a figure that
+/// The heading, the verdict, the tables and the provenance are plain HTML; the charts are drawn when the page is opened. Text of the input is escaped wherever it goes, and a figure that
 /// is not finite is shown as missing.
 #[must_use]
 pub fn render(input: &ReportInput) -> String {
@@ -40,6 +40,7 @@ pub fn render(input: &ReportInput) -> String {
     header(&mut html, input);
     stages(&mut html, input);
     html.push_str(FIGURE);
+    html.push_str(&estimate_table::section(input));
     html.push_str("<section id=\"provenance\">\n<h2>Where the figures came from</h2>\n");
     html.push_str(&provenance::section(input));
     list(&mut html, "notes", &input.notes);

@@ -7,6 +7,7 @@ use super::curve::log_step;
 use super::outcome::{Boundary, HeadRise};
 use super::settings::StageSettings;
 use super::smooth::Smooths;
+use crate::paired;
 use crate::table::MeasureRow;
 
 /// Head scores, whose names end in `.<layer>.<head>`.
@@ -56,6 +57,18 @@ impl<'a> Facts<'a> {
     /// Change of the smoothed measure over stage `k`.
     pub fn change(&self, name: &str, k: usize) -> Option<f64> {
         self.ends(name, k).map(|(from, to)| to - from)
+    }
+
+    /// Standard error of the change of λ̂ over stage `k`, between the checkpoints nearest to its ends that have one.
+    pub fn paired_error(&self, k: usize) -> Option<f64> {
+        let (start, end) = self.spans[k];
+        let nearest = |x: f64| {
+            let away = |row: &&MeasureRow| (log_step(row.step as f64) - x).abs();
+            let there = self.rows.iter().filter(|r| r.values.contains_key("llc"));
+            there.min_by(|a, b| away(a).total_cmp(&away(b)))
+        };
+        let (from, to) = (nearest(start)?, nearest(end)?);
+        paired::change(from, to).map(|(_, se)| se)
     }
 
     /// Place and value of the least smoothed value between two places.

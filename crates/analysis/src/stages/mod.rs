@@ -133,6 +133,7 @@ pub fn detect(rows: &[MeasureRow], settings: &StageSettings) -> Result<StageRepo
             end_hi: after.map(|b| b.hi),
             delta_loss: facts.change("loss", k).unwrap_or(0.0),
             delta_llc: facts.change("llc", k),
+            delta_llc_se: facts.paired_error(k),
             nearest_oracle: facts.nearest_oracle(facts.spans[k].1),
             heads_rising: facts.rises(k, settings.head_rise),
             why,

@@ -80,6 +80,10 @@ pub struct Stage {
     pub delta_loss: f64,
     /// Change of the smoothed λ̂ over the stage, where λ̂ was measured.
     pub delta_llc: Option<f64>,
+    /// Standard error over the chains of the change between the checkpoints nearest to the stage's ends: chain by chain,
+    /// since they share their noise.
+    #[serde(default)]
+    pub delta_llc_se: Option<f64>,
     /// The oracle that the model is nearest to at the stage's end, and the divergence from it in
     /// nats.
     pub nearest_oracle: Option<(String, f64)>,

@@ -183,8 +183,9 @@ pub fn add_seconds(path: &Path, phase: &str, seconds: f64) -> Result<()> {
     place::write_json(path, &times)
 }
 
-/// The stages as a person reads them.
+/// The stages as a person reads them, and what to make of the estimates.
 pub fn print_stages(analysed: &Analysed) {
+    print_verdicts(&analysed.rows);
     for found in &analysed.stages {
         println!("{}", found.replica);
         for stage in &found.report.stages {
@@ -195,7 +196,11 @@ pub fn print_stages(analysed: &Analysed) {
             };
             let llc = stage
                 .delta_llc
-                .map_or(String::new(), |d| format!("  Δλ̂ {d:+.1}"));
+                .map_or(String::new(), |d| match stage.delta_llc_se {
+                    Some(se) => format!("  Δλ̂ {d:+.1} ± {se:.1}"),
+                    None => format!("  Δλ̂ {d:+.1}"),
+                });
+
             println!(
                 "  {:<15} {:>6.0} to {end:<22} Δloss {:+.3}{llc}",
                 stage.name.as_str(),
@@ -203,6 +208,20 @@ pub fn print_stages(analysed: &Analysed) {
                 stage.delta_loss
             );
         }
+    }
+}
+
+/// How many estimates of λ̂ are trusted, in a line; nothing where none was made.
+fn print_verdicts(rows: &[MeasureRow]) {
+    let of = |word: &str| {
+        let words = rows.iter().flat_map(|r| &r.words);
+        words
+            .filter(|(name, w)| name.starts_with("llc_verdict") && *w == word)
+            .count()
+    };
+    let [ok, suspect, failed] = ["ok", "suspect", "failed"].map(of);
+    if ok + suspect + failed > 0 {
+        println!("estimates of λ̂: {ok} ok, {suspect} suspect, {failed} failed");
     }
 }
 

@@ -172,6 +172,7 @@ fn replicas(run: &Run, folder: &RunFolder, analysed: &Analysed) -> Result<Vec<Re
             tokens: row.tokens,
             values: row.values.clone(),
             vectors: row.vectors.clone(),
+            words: row.words.clone(),
         });
     }
     let ends: Vec<ReplicaEnd> = match place::read_json(&folder.root().join("training.json")) {
