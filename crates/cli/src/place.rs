@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result};
+use ontogeny_analysis::component;
 use ontogeny_model::device::{self, Chosen, DeviceChoice};
 use ontogeny_store::{RUN_SCHEMA, RunFolder, RunManifest, rfc3339, write_atomically};
 use ontogeny_training::config::{LoadedConfig, RunConfig};
@@ -45,7 +46,9 @@ pub fn build(loaded: &LoadedConfig) -> Result<Run> {
         .into_iter()
         .filter(|folder| !folder.exists())
         .collect();
-    Ok(Run::build(loaded, &cache).inspect_err(|_| {
+    let built = Run::build(loaded, &cache).map_err(anyhow::Error::from);
+    let checked = built.and_then(|run| components_exist(loaded, &run).map(|()| run));
+    checked.inspect_err(|_| {
         // What cannot be removed does no harm, and the failure itself is what has to be told.
         for file in files().iter().filter(|file| !before.contains(file)) {
             let _ = std::fs::remove_file(file);
@@ -54,7 +57,18 @@ pub fn build(loaded: &LoadedConfig) -> Result<Run> {
         for folder in missing {
             let _ = std::fs::remove_dir(folder);
         }
-    })?)
+    })
+}
+
+/// Whether every network has the components whose λ̂ is asked for: better told before training than after.
+fn components_exist(loaded: &LoadedConfig, run: &Run) -> Result<()> {
+    for group in &run.groups {
+        for name in &run.config.analysis.llc.components {
+            component::parse(name, &group.network)
+                .map_err(|e| loaded.error("analysis.llc.components", e.to_string()))?;
+        }
+    }
+    Ok(())
 }
 
 /// Opens a device and says so if it is not what one would expect.

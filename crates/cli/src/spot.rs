@@ -55,20 +55,25 @@ pub fn open(path: &Path, named: Option<&str>, run: &Run, chosen: &Chosen) -> Res
     })
 }
 
-/// The run that a checkpoint or a run's folder belongs to, with settings of the analysis changed.
-pub fn run_of(path: &Path, set: &[String]) -> Result<(RunFolder, Run)> {
+/// The folder of the run that a checkpoint lies in, or that is named itself.
+pub fn root_of(path: &Path) -> Result<PathBuf> {
     let absolute = std::path::absolute(path)?;
-    let root = absolute.ancestors().find(|p| RunFolder::exists(p));
-    match root {
-        // What was typed is what messages should name.
-        Some(root) if root == absolute => place::reopen(path, set),
-        Some(root) => place::reopen(root, set),
+    match absolute.ancestors().find(|p| RunFolder::exists(p)) {
+        Some(root) => Ok(root.to_owned()),
         None if path.exists() => Err(InFile::error(
             path,
             "lies in no run's folder; the source it was trained on is not known",
         )),
         None => Err(InFile::error(path, "there is no such file or folder")),
     }
+}
+
+/// The run that a checkpoint or a run's folder belongs to, with settings of the analysis changed.
+pub fn run_of(path: &Path, set: &[String]) -> Result<(RunFolder, Run)> {
+    let root = root_of(path)?;
+    // What was typed is what messages should name.
+    let typed = std::path::absolute(path)? == root;
+    place::reopen(if typed { path } else { &root }, set)
 }
 
 /// Checkpoints of a run from its first to its last, so many of them, evenly on the schedule; of the first group.

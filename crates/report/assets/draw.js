@@ -143,13 +143,13 @@ function drawSeries(root, axis, vertical, chart, { top, bottom }) {
         svg("circle", { class: "dot", ...place, style: `fill:${series.color}` }, g);
       });
     }
-    if (series.flaws) drawFlaws(g, xs, ys, series, bottom);
     const least = series.markLeast ? leastOf(series) : null;
     if (least) {
       const [cx, cy] = [round(axis.x(least.step)), round(vertical.y(least.value))];
       svg("circle", { class: "least", cx, cy, r: 3.5, style: `stroke:${series.color}` }, g);
     }
   }
+  drawFlaws(root, axis, vertical, shown, bottom);
   const ends = shown.filter((series) => series.end).map((series) => {
     const i = series.ys.findLastIndex(isNumber);
     return { series, y: i < 0 ? bottom : vertical.y(series.ys[i]) };

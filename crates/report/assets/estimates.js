@@ -32,50 +32,61 @@ function drawFlaw(parent, flaw, x, y, color) {
   svg("path", { class: "flaw", d: `M${l} ${t}L${r} ${b}M${l} ${b}L${r} ${t}`, style }, parent);
 }
 
-/** Marks on a line; an estimate that came to no figure has its mark at the foot of the chart. */
-function drawFlaws(g, xs, ys, series, bottom) {
-  for (const [i, flaw] of series.flaws) drawFlaw(g, flaw, xs[i], ys[i] ?? bottom - 6, series.color);
+/** Marks over all lines; an estimate that came to no figure has its mark at the foot of the chart. */
+function drawFlaws(root, axis, vertical, shown, bottom) {
+  for (const series of shown.filter((line) => line.flaws)) {
+    const g = svg("g", { class: "series", "data-series": series.name }, root);
+    for (const [i, flaw] of series.flaws) {
+      const y = isNumber(series.ys[i]) ? vertical.y(series.ys[i]) : bottom - 6;
+      drawFlaw(g, flaw, axis.x(series.xs[i]), y, series.color);
+    }
+  }
 }
 
 /** Keys of the marks that a chart has, with how many there are. */
 function buildFlawKeys(panel, legend) {
   const flaws = panel.content.series.flatMap((series) => [...(series.flaws?.values() ?? [])]);
+  let hint = ": point at one for why";
   for (const word of ["suspect", "failed"]) {
     const count = flaws.filter((flaw) => flaw.word === word).length;
     if (count === 0) continue;
     const item = html("li", {}, legend);
     const swatch = svg("svg", { width: 20, height: 10, "aria-hidden": "true" }, item);
-    drawFlaw(swatch, { word }, 10, 5, panel.content.series[0].color);
-    html("span", {}, item, `${word} (${count}): point at it for why`);
+    const color = panel.content.series.length > 2 ? "var(--ink-soft)" : panel.content.series[0].color;
+    drawFlaw(swatch, { word }, 10, 5, color);
+    html("span", {}, item, `${count} ${word}${hint}`);
+    hint = "";
   }
 }
-
-/** Most reasons shown at once. */
-const REASONS = 4;
 
 /** What is wrong with the estimates at a step, or nothing for `null`, beside the cursor and not under it. */
 function showFlaws(panel, step, x) {
   panel.flaws?.remove();
   panel.flaws = null;
-  const lines = step === null ? [] : (panel.content.series ?? []).filter((series) => series.flaws);
+  const lines = step === null ? [] : (panel.content.series ?? []).filter((series) => series.flaws).reverse();
   const found = lines.map((line) => ({ line, flaw: flawAt(line, step) })).filter(({ flaw }) => flaw);
   if (found.length === 0) return;
+  // What lies below zero is told first, then what failed otherwise.
+  const rank = ({ flaw }) => (flaw.value < 0 ? 0 : flaw.word === "failed" ? 1 : 2);
+  found.sort((a, b) => rank(a) - rank(b));
+  const most = panel.width < 480 ? 2 : 4;
   const right = x > panel.width / 2;
   const side = right ? `right:${Math.round(panel.width - x) + 10}px` : `left:${Math.round(x) + 10}px`;
   panel.flaws = html("div", { class: "flaws", style: side }, panel.plot);
-  for (const { line, flaw } of found.slice(0, REASONS)) {
+  for (const { line, flaw } of found.slice(0, most)) {
     const entry = html("p", {}, panel.flaws);
     const of = panel.content.series.some((other) => other !== line && other.component) ? `${line.name} ` : "";
     html("b", {}, entry, `${of}${flaw.word}`);
     if (flaw.reason) entry.append(`: ${flaw.reason}`);
   }
-  if (found.length > REASONS) html("p", {}, panel.flaws, `and ${found.length - REASONS} more`);
+  if (found.length > most) html("p", {}, panel.flaws, `and ${found.length - most} more`);
 }
 
-/** The flaw of the point that is read at a step: of the step itself, or of the point whose value the legend shows. */
+/** The flaw of the point that is read at a step, with its value: of the step itself, or of the point in the legend. */
 function flawAt(series, step) {
   const read = series.xs.includes(step) ? step : valueAt(series, step)?.step;
-  return series.flaws.get(series.xs.indexOf(read)) ?? null;
+  const i = series.xs.indexOf(read);
+  return series.flaws.has(i) ? { ...series.flaws.get(i), value: series.ys[i] ?? Infinity } : null;
 }
 
 /** Charts of λ̂ of parts of the network, as the page's data divide them; those of heads share a vertical axis. */
@@ -94,7 +105,7 @@ function partCharts(replica) {
   return charts.map(({ of, heads, series }, i) => {
     const below = series.some((line) => line.ys.some((y) => y < 0));
     const note = "Only this part’s weights are sampled, the others held. Bands are ± 1.96 s.e.";
-    const content = { series, height: 210, zero: true, zeroLine: below, ...(heads ? { floor: top } : {}) };
+    const content = { series, height: series.length > 4 ? 250 : 210, zero: true, zeroLine: below, ...(heads ? { floor: top } : {}) };
     return {
       name: `llc_parts_${i}`,
       title: "λ̂ of parts of the network",

@@ -230,6 +230,7 @@ mod tests {
                 .map(|&(name, value)| (name.to_owned(), value))
                 .collect(),
             vectors: [("loss_by_position".to_owned(), vec![2.0, f64::NAN, 1.0])].into(),
+            ..Row::default()
         };
         let input = ReportInput {
             replicas: vec![ReplicaReport {

@@ -38,8 +38,8 @@ pub(crate) fn section(input: &ReportInput) -> String {
     html
 }
 
-/// The summary and the table of one replica. A long table is folded; what failed or lies below zero then stands above it as
-/// well, since nobody should have to look for why.
+/// The summary and the table of one replica. A long table is folded; what lies below zero then stands above it as well, since
+/// no learning coefficient does and a reader who sees one in the chart should not have to look for why.
 fn listing(html: &mut String, all: &[Estimate<'_>]) {
     let everything: Vec<&Estimate<'_>> = all.iter().collect();
     let parted = all.iter().any(|e| e.component != all[0].component);
@@ -48,12 +48,16 @@ fn listing(html: &mut String, all: &[Estimate<'_>]) {
         table(html, &everything, parted);
         return;
     }
-    let grave: Vec<&Estimate<'_>> = all.iter().filter(|e| is_grave(e)).collect();
-    if !grave.is_empty() {
-        html.push_str("<p class=\"grave\">Failed, or below zero:</p>\n");
-        table(html, &grave[..grave.len().min(ROWS_OPEN)], parted);
-        if let Some(more @ 1..) = grave.len().checked_sub(ROWS_OPEN) {
-            let _ = writeln!(html, "<p class=\"caption\">{more} more of them below.</p>");
+    let is_negative = |e: &&Estimate<'_>| e.figure("llc").is_some_and(|llc| llc < 0.0);
+    let negative: Vec<&Estimate<'_>> = all.iter().filter(is_negative).collect();
+    if !negative.is_empty() {
+        html.push_str("<p class=\"below\">Below zero:</p>\n");
+        table(html, &negative[..negative.len().min(ROWS_OPEN)], parted);
+        if let Some(more @ 1..) = negative.len().checked_sub(ROWS_OPEN) {
+            let _ = writeln!(
+                html,
+                "<p class=\"caption\">{more} more of them in the table.</p>"
+            );
         }
     }
     let count = grouped(all.len() as u64);
@@ -63,11 +67,6 @@ fn listing(html: &mut String, all: &[Estimate<'_>]) {
     );
     table(html, &everything, parted);
     html.push_str("</details>\n");
-}
-
-fn is_grave(estimate: &Estimate<'_>) -> bool {
-    let below = estimate.figure("llc").is_some_and(|llc| llc < 0.0);
-    below || estimate.word == Some(Word::Failed)
 }
 
 /// How many estimates there are of each verdict.

@@ -51,15 +51,17 @@ pub(crate) fn part_charts(replica: &ReplicaReport) -> Vec<PartChart> {
     }
     let layers = heads.chunk_by(|a, b| layer(a) == layer(b));
     let of_layers = layers.flat_map(|layer| layer.chunks(LINES));
-    let mut charts: Vec<PartChart> = others
-        .chunks(LINES)
-        .chain(of_layers)
-        .map(|parts| chart(Some(span(parts)), parts))
-        .collect();
-    if let [only] = charts.as_mut_slice() {
-        only.of = None;
-    }
-    charts
+    let of_others = match others.len() {
+        // There are heads, or these would all be on one chart.
+        0..=LINES => vec![("all but heads".to_owned(), others.as_slice())],
+        _ => others.chunks(LINES).map(|own| (span(own), own)).collect(),
+    };
+    of_others
+        .into_iter()
+        .chain(of_layers.map(|own| (span(own), own)))
+        .filter(|(_, own)| !own.is_empty())
+        .map(|(of, own)| chart(Some(of), own))
+        .collect()
 }
 
 /// Whether a component has λ̂ at two checkpoints.
@@ -128,7 +130,9 @@ mod tests {
 
     fn replica(components: &[String], rows: u64) -> ReplicaReport {
         let values = |step: u64| {
-            let own = components.iter().map(|c| (format!("llc.{c}"), step as f64));
+            let own = components
+                .iter()
+                .map(move |c| (format!("llc.{c}"), step as f64));
             own.chain([("llc".to_owned(), 3.0), ("llc_se".to_owned(), 1.0)])
         };
         ReplicaReport {
@@ -174,7 +178,7 @@ mod tests {
         assert_eq!(
             of,
             [
-                "embed to layer 0",
+                "all but heads",
                 "heads 0.0 to 0.7",
                 "heads 0.8 to 0.11",
                 "heads 1.0 to 1.7",

@@ -272,7 +272,7 @@ pub fn llc_settings(llc: &config::LlcSection, seed: u64) -> LlcSettings {
         chains: llc.chains,
         draws: match llc.draws {
             config::DrawCount::Fixed(draws) => Draws::Fixed(draws),
-            config::DrawCount::Auto(_) => Draws::Auto {
+            config::DrawCount::Auto => Draws::Auto {
                 error: llc.precision,
                 most: llc.most_draws,
             },
@@ -327,7 +327,7 @@ pub fn estimator(config: &RunConfig) -> Option<ontogeny_report::Estimator> {
         chains: llc.chains as u64,
         draws: match llc.draws {
             config::DrawCount::Fixed(draws) => draws as u64,
-            config::DrawCount::Auto(_) => llc.most_draws as u64,
+            config::DrawCount::Auto => llc.most_draws as u64,
         },
         burn_in: llc.burn_in as u64,
     })

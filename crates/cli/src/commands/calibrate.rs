@@ -29,8 +29,9 @@ pub fn command(a: &CalibrateArguments, json: bool) -> Result<()> {
         true => bail!("give one run, or checkpoints of one run"),
         false => a.places.clone(),
     };
+    let root = spot::root_of(&a.places[0])?;
     for path in &paths {
-        if spot::run_of(path, &a.set)?.0.root() != folder.root() {
+        if spot::root_of(path)? != root {
             bail!("{} is a checkpoint of another run", path.display());
         }
     }

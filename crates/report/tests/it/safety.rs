@@ -34,6 +34,13 @@ fn hostile_text_stays_text_everywhere() {
     replica.arm = hostile.into();
     replica.frozen = Some(hostile.into());
     replica.rows[0].values.insert(hostile.into(), 1.0);
+    for row in &mut replica.rows {
+        row.values.insert(format!("llc.{hostile}"), 1.0);
+        row.words
+            .insert(format!("llc_verdict.{hostile}"), hostile.into());
+        row.words
+            .insert(format!("llc_reason.{hostile}"), hostile.into());
+    }
     replica.stages.smooth[0].name = hostile.into();
     let stage = &mut replica.stages.stages[2];
     stage.why = hostile.into();

@@ -1,7 +1,10 @@
 //! `[analysis]`, `[[evals]]`, `[stages]` and `[report]`: what is made of the checkpoints.
 
 use ontogeny_data::SourceSpec;
-use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::validate::{Problem, at_least, at_most, not_negative, positive};
 
@@ -65,21 +68,58 @@ pub enum Sampler {
 }
 
 /// How many draws a chain makes: a number, or "auto".
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DrawCount {
     /// So many, those of the burn-in among them.
     Fixed(usize),
     /// Until `precision` is reached or `most_draws` are made.
-    Auto(Auto),
+    Auto,
 }
 
-/// The word "auto".
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Auto {
-    /// The only one.
-    Auto,
+/// The word for [`DrawCount::Auto`].
+const AUTO: &str = "auto";
+
+impl Serialize for DrawCount {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Fixed(draws) => serializer.serialize_u64(*draws as u64),
+            Self::Auto => serializer.serialize_str(AUTO),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for DrawCount {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(DrawCountVisitor)
+    }
+}
+
+struct DrawCountVisitor;
+
+impl Visitor<'_> for DrawCountVisitor {
+    type Value = DrawCount;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number of draws, or \"auto\"")
+    }
+
+    fn visit_i64<E: de::Error>(self, draws: i64) -> Result<DrawCount, E> {
+        let wrong = || E::invalid_value(de::Unexpected::Signed(draws), &self);
+        usize::try_from(draws)
+            .map(DrawCount::Fixed)
+            .map_err(|_| wrong())
+    }
+
+    fn visit_u64<E: de::Error>(self, draws: u64) -> Result<DrawCount, E> {
+        Ok(DrawCount::Fixed(draws as usize))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<DrawCount, E> {
+        match text {
+            AUTO => Ok(DrawCount::Auto),
+            _ => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
+        }
+    }
 }
 
 /// What L(w*) is taken on.
@@ -351,7 +391,7 @@ impl LlcSection {
         at_most("analysis.llc.looks", self.looks as u64, 1_000_000)?;
         let (draws, key) = match self.draws {
             DrawCount::Fixed(draws) => (draws, "analysis.llc.draws"),
-            DrawCount::Auto(_) => (self.most_draws, "analysis.llc.most_draws"),
+            DrawCount::Auto => (self.most_draws, "analysis.llc.most_draws"),
         };
         positive("analysis.llc.precision", self.precision)?;
         at_least(key, draws as u64, 1)?;

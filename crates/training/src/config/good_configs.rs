@@ -119,7 +119,7 @@ fn everything_can_be_set() {
     assert_eq!(config.training.schedule, LrSchedule::OneCycle);
     assert_eq!(config.training.batch, 32);
     assert_eq!(config.analysis.llc.data(), LlcData::Eval("flat".to_owned()));
-    assert_eq!(config.analysis.llc.draws, 120);
+    assert_eq!(config.analysis.llc.draws, super::DrawCount::Fixed(120));
     let SourceSpec::NgramInduction(data) = &config.data else {
         panic!("{:?}", config.data)
     };

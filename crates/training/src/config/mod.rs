@@ -42,7 +42,7 @@ use ontogeny_store::{Key, KeyBuilder, ReplicaEntry, ScheduleSpec};
 use serde::{Deserialize, Serialize};
 
 pub use analysis::{
-    AnalysisSection, Auto, Axis, BaselineKind, DrawCount, EvalSection, LlcData, LlcSection,
+    AnalysisSection, Axis, BaselineKind, DrawCount, EvalSection, LlcData, LlcSection,
     ReportSection, Sampler, StagesSection, StreamKind,
 };
 pub use error::ConfigError;

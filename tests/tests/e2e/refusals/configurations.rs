@@ -55,6 +55,46 @@ fn configurations_that_make_no_sense() {
             ..CASE
         },
         Case {
+            what: "a head that the network does not have",
+            config: "[analysis.llc]\ncomponents = [\"all\", \"head:0.9\"]\n",
+            message: "there is no head 9; the last is 3",
+            line: Some(2),
+            key: "analysis.llc.components",
+            ..CASE
+        },
+        Case {
+            what: "a component in no language",
+            config: "[analysis.llc]\nchains = 2\ncomponents = [\"brain\"]\n",
+            message: "is none of all, embed",
+            line: Some(3),
+            key: "analysis.llc.components",
+            ..CASE
+        },
+        Case {
+            what: "a number of draws in words",
+            config: "[analysis.llc]\ndraws = \"many\"\n",
+            message: "auto",
+            line: Some(2),
+            key: "analysis.llc.draws",
+            ..CASE
+        },
+        Case {
+            what: "data to evaluate that there is none of",
+            config: "[analysis.llc]\nevaluate = \"other\"\n",
+            message: "it can be",
+            line: Some(2),
+            key: "analysis.llc.evaluate",
+            ..CASE
+        },
+        Case {
+            what: "a box without width",
+            config: "[analysis.llc]\nbox = 0.0\n",
+            message: "must be",
+            line: Some(2),
+            key: "analysis.llc.box",
+            ..CASE
+        },
+        Case {
             what: "no seeds",
             config: "seeds = []\n",
             message: "empty",
