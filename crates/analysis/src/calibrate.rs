@@ -333,7 +333,7 @@ fn settled(trace: &[f64], level: Option<f64>) -> usize {
 
 /// The cell that depends least on its neighbours, among those that can be used everywhere.
 fn recommend(grids: &[Grid], effort: &Effort) -> Option<Recommended> {
-    let (rows, columns) = (grids[0].rows.len(), grids[0].rows[0].len());
+    let rows = grids[0].rows.len();
     let usable = |r: usize, c: usize| {
         grids.iter().all(|g| {
             let cell = &g.rows[r][c];
@@ -360,7 +360,7 @@ fn recommend(grids: &[Grid], effort: &Effort) -> Option<Recommended> {
     let gamma = |r: usize| grids[0].rows[r][0].localization;
     let mut best: Option<(f64, Recommended)> = None;
     for r in 0..rows {
-        for c in 0..columns {
+        for (c, step) in STEPS.iter().enumerate() {
             if !usable(r, c) {
                 continue;
             }
@@ -382,7 +382,7 @@ fn recommend(grids: &[Grid], effort: &Effort) -> Option<Recommended> {
             let to_epsilon = c
                 .checked_sub(1)
                 .filter(|&n| usable(r, n))
-                .map(|n| change([r, c], [r, n], STEPS[c] / STEPS[n]));
+                .map(|n| change([r, c], [r, n], step / STEPS[n]));
             // What has no neighbour to be compared with is not known to lie on a plateau.
             let (l, e) = (to_localization.unwrap_or(0.5), to_epsilon.unwrap_or(0.1));
             let settled = grids

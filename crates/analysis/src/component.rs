@@ -155,7 +155,7 @@ impl Component {
             .collect();
         let moves =
             Tensor::<3>::from_data(TensorData::new(moves, [1, spec.rows, spec.cols]), device);
-        Part::Some(moves.greater_elem(0.5))
+        Part::Some(Box::new(moves.greater_elem(0.5)))
     }
 }
 

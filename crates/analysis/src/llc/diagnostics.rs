@@ -104,7 +104,7 @@ fn effective_draws(series: &[Vec<f64>]) -> Option<f64> {
     let views: Vec<&[f64]> = series.iter().map(Vec::as_slice).collect();
     let (within, between) = within_and_between(&views);
     let total = (n as f64 - 1.0) / n as f64 * within + between / n as f64;
-    if !(total > 0.0) {
+    if total.is_nan() || total <= 0.0 {
         return None;
     }
     let means: Vec<f64> = series.iter().map(|s| mean(s)).collect();

@@ -190,11 +190,16 @@ mod tests {
     use super::*;
     use ontogeny_store::Stream;
 
+    /// One draw: the loss, and the loss of every token.
+    type Draw = (f64, Vec<f32>);
+    /// A figure of a draw.
+    type Of<'a> = &'a dyn Fn(&Draw) -> f64;
+
     #[test]
     fn covariances_are_those_of_two_passes() {
         for (sequences, positions) in [(2, 3), (40, 30)] {
             let tokens = sequences * positions;
-            let chains: Vec<Vec<(f64, Vec<f32>)>> = (0..2)
+            let chains: Vec<Vec<Draw>> = (0..2)
                 .map(|c| {
                     (0..7)
                         .map(|draw| {
@@ -229,12 +234,9 @@ mod tests {
                     .sum::<f64>()
                     / size as f64
             };
-            let covariance = |f: &dyn Fn(&(f64, Vec<f32>)) -> f64,
-                              g: &dyn Fn(&(f64, Vec<f32>)) -> f64| {
-                let one = |draws: &Vec<(f64, Vec<f32>)>| {
-                    let mean = |f: &dyn Fn(&(f64, Vec<f32>)) -> f64| {
-                        draws.iter().map(f).sum::<f64>() / draws.len() as f64
-                    };
+            let covariance = |f: Of<'_>, g: Of<'_>| {
+                let one = |draws: &Vec<Draw>| {
+                    let mean = |f: Of<'_>| draws.iter().map(f).sum::<f64>() / draws.len() as f64;
                     let (a, b) = (mean(f), mean(g));
                     draws.iter().map(|d| (f(d) - a) * (g(d) - b)).sum::<f64>()
                 };

@@ -257,7 +257,7 @@ fn masks_ride_in_one_walk_and_are_as_alone() {
     let half = |first: bool| {
         let moves: Vec<f32> = (0..6).map(|i| f32::from((i < 3) == first)).collect();
         let moves = Tensor::<3>::from_data(TensorData::new(moves, [1, 1, 6]), &Device::flex());
-        Mask::new(vec![Part::Some(moves.greater_elem(0.5))])
+        Mask::new(vec![Part::Some(Box::new(moves.greater_elem(0.5)))])
     };
     let run = |masks: &[Mask], seed| {
         let subject = Subject {

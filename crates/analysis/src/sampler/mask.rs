@@ -10,7 +10,7 @@ pub enum Part {
     /// None of it.
     Nothing,
     /// Where true, `[R, rows, cols]`.
-    Some(Tensor<3, Bool>),
+    Some(Box<Tensor<3, Bool>>),
 }
 
 /// What moves of every parameter. Drift and noise of the rest are left out, and it keeps its bits.
@@ -47,11 +47,11 @@ impl Mask {
             let [_, rows, columns] = like.dims();
             let device = like.device();
             let one = |p: &&Part| match p {
-                Part::Some(moves) => moves.clone(),
+                Part::Some(moves) => (**moves).clone(),
                 all => Tensor::<3>::zeros([1, rows, columns], &device)
                     .equal_elem(if matches!(all, Part::All) { 0.0 } else { 1.0 }),
             };
-            Part::Some(Tensor::cat(parts.iter().map(one).collect(), 0))
+            Part::Some(Box::new(Tensor::cat(parts.iter().map(one).collect(), 0)))
         };
         Self::new(parameters.iter().enumerate().map(part).collect())
     }
@@ -62,7 +62,7 @@ impl Mask {
             Part::All => (rows * columns) as u64,
             Part::Nothing => 0,
             Part::Some(moves) => {
-                let read = moves.clone().int().sum().try_into_vec_as::<i64>();
+                let read = (**moves).clone().int().sum().try_into_vec_as::<i64>();
                 read.map_or(0, |v| v[0].max(0) as u64)
             }
         };
@@ -79,7 +79,7 @@ impl Part {
     /// `moved` where the part says so, and `kept` elsewhere. Only a true part needs `kept`.
     pub(super) fn choose(&self, moved: Tensor<3>, kept: Option<Tensor<3>>) -> Tensor<3> {
         match (self, kept) {
-            (Self::Some(moves), Some(kept)) => kept.mask_where(moves.clone(), moved),
+            (Self::Some(moves), Some(kept)) => kept.mask_where((**moves).clone(), moved),
             _ => moved,
         }
     }
@@ -89,7 +89,7 @@ impl Part {
         match self {
             Self::All => x,
             Self::Nothing => x.zeros_like(),
-            Self::Some(moves) => x.mask_fill(moves.clone().bool_not(), 0.0),
+            Self::Some(moves) => x.mask_fill((**moves).clone().bool_not(), 0.0),
         }
     }
 

@@ -18,7 +18,7 @@ const FRICTION: f64 = 0.01;
 pub(super) enum Motion {
     Langevin,
     Preconditioned(Squares),
-    Thermostat(Thermostat),
+    Thermostat(Box<Thermostat>),
     /// One stream of uniforms for each chain.
     Adjusted(Vec<Stream>),
 }
@@ -57,13 +57,13 @@ impl Motion {
                     mask.part(i).zeroed(noise.draw(0, i, w) * root.clone())
                 };
                 let sizes = anchor.iter().enumerate().map(|(i, w)| mask.part(i).size(w));
-                Self::Thermostat(Thermostat {
+                Self::Thermostat(Box::new(Thermostat {
                     momenta: anchor.iter().enumerate().map(momentum).collect(),
                     friction: root.full_like(FRICTION),
                     size: sizes
                         .reduce(|a, b| a + b)
                         .unwrap_or_else(|| root.ones_like()),
-                })
+                }))
             }
         }
     }

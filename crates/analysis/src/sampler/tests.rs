@@ -213,7 +213,7 @@ fn what_is_masked_keeps_its_bits_and_a_box_holds() {
     )
     .greater_elem(0.5)
     .repeat_dim(0, 2);
-    let mask = Mask::new(vec![Part::All, Part::Nothing, Part::Some(moves)]);
+    let mask = Mask::new(vec![Part::All, Part::Nothing, Part::Some(Box::new(moves))]);
     let settings = vec![
         Settings {
             half_width: Some(0.05),

@@ -69,6 +69,7 @@
 //!             replica: "a".into(),
 //!             values: [("loss".into(), loss)].into(),
 //!             vectors: Default::default(),
+//!             words: Default::default(),
 //!         }
 //!     })
 //!     .collect();
