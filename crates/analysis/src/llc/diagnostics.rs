@@ -132,17 +132,26 @@ fn effective_draws(series: &[Vec<f64>]) -> Option<f64> {
     Some((series.len() * n) as f64 / time)
 }
 
-/// The drift, and its standard error over the chains, or from the effective draws where there is only one chain.
+/// Chains from which on their scatter alone tells an error. Fewer may agree by chance.
+const ENOUGH_CHAINS: usize = 4;
+
+/// The drift, and its standard error over the chains; with few of them, that of the effective draws if it is larger.
 fn drift(series: &[Vec<f64>], effective: Option<f64>) -> (f64, Option<f64>) {
     let half = series[0].len() / 2;
     let own: Vec<f64> = series
         .iter()
         .map(|s| mean(&s[s.len() - half..]) - mean(&s[..half]))
         .collect();
-    let error = standard_error(&own).or_else(|| {
-        // Two halves with half of the effective draws each.
-        effective.map(|n| 2.0 * (variance(&series[0]) / n).sqrt())
-    });
+    let among = standard_error(&own);
+    if own.len() >= ENOUGH_CHAINS {
+        return (mean(&own), among);
+    }
+    // Two halves with half of the effective draws each.
+    let within = effective.map(|n| 2.0 * (variance(&series.concat()) / n).sqrt());
+    let error = match (among, within) {
+        (Some(a), Some(b)) => Some(a.max(b)),
+        (a, b) => a.or(b),
+    };
     (mean(&own), error)
 }
 

@@ -318,10 +318,10 @@ pub(crate) fn summarize(
             .collect()
     };
     let acceptance = over_living(|s| &s.acceptance);
-    let temperature: Vec<f64> = living
+    let heat: Vec<Vec<f64>> = living
         .iter()
-        .flat_map(|s| s.temperature.iter().skip(looks))
-        .copied()
+        .map(|s| s.temperature.iter().skip(looks).copied().collect())
+        .filter(|own: &Vec<f64>| !own.is_empty())
         .collect();
     let last: Vec<f64> = living
         .iter()
@@ -345,10 +345,19 @@ pub(crate) fn summarize(
             .collect(),
         diagnostics: Diagnostics::of(&series),
         acceptance: (!acceptance.is_empty()).then(|| mean(&acceptance)),
-        temperature: standard_error(&temperature).map(|se| (mean(&temperature), se)),
+        temperature: temperature(&heat),
         distance: (!last.is_empty()).then(|| mean(&last)),
         ..Llc::default()
     }
+}
+
+/// Mean temperature and its standard error: the larger of that over all looks, which follow each other closely, and that over
+/// the chains, which are few.
+fn temperature(heat: &[Vec<f64>]) -> Option<(f64, f64)> {
+    let all = heat.concat();
+    let means: Vec<f64> = heat.iter().map(|own| mean(own)).collect();
+    let among = standard_error(&means).unwrap_or(0.0);
+    standard_error(&all).map(|se| (mean(&all), se.max(among)))
 }
 
 impl Llc {

@@ -111,7 +111,7 @@ fn recognised(cause: Option<Cause>, plant: impl Fn(u64) -> (Noisy, LlcSettings))
             let (landscape, settings) = plant(seed);
             let (verdict, llc) = verdict_of(&landscape, &settings);
             let as_planted = verdict.cause == cause;
-            if !as_planted && seed < 3 {
+            if !as_planted {
                 println!("seed {seed}: {verdict:?} {:?}", llc.mean);
             }
             as_planted
@@ -197,10 +197,10 @@ fn draws_that_still_move_are_recognised() {
 fn too_few_draws_are_recognised() {
     let found = recognised(Some(Cause::TooFewDraws), |seed| {
         let mut settings = healthy(seed);
-        // One direction: nβL scatters by 1.4 times its mean.
+        // Three directions: nβL scatters by .8 of its mean, and the chains are worth a few independent draws.
         settings.draws = Draws::Fixed(140);
-        settings.chains = 4;
-        (Noisy::new(1, seed), settings)
+        settings.chains = 2;
+        (Noisy::new(3, seed), settings)
     });
     assert!(found >= 95, "{found} of 100");
 }

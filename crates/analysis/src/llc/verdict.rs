@@ -62,14 +62,17 @@ struct Bounds(f64, f64);
 const HOT: Bounds = Bounds(1.12, 1.5);
 /// Below this the chains have not yet taken up the noise.
 const COLD: Bounds = Bounds(0.85, 0.5);
-/// Share of the draws that lie below w*.
-const BELOW: Bounds = Bounds(0.25, 0.5);
+/// Share of the draws that lie below w*, from which on it is suspect where w* has a gradient.
+const MANY_BELOW: f64 = 0.25;
 /// Error of the baseline, of the estimate, and its drift, as shares of the estimate.
 const BASELINE: Bounds = Bounds(0.1, 0.5);
 const DRIFT: Bounds = Bounds(0.1, 0.3);
 const ERROR: Bounds = Bounds(0.1, 0.5);
 /// Split-R̂ from which chains that disagree by a twentieth of the estimate are suspect.
 const R_HAT: f64 = 1.2;
+/// Errors and drifts are shares of λ̂, or of this where λ̂ is less: two directions. An estimate of 0.02 ± 0.05 says well enough
+/// that there is next to nothing.
+const LEAST_SCALE: f64 = 1.0;
 /// Standard errors by which a symptom must be sure.
 const SURE: f64 = 3.0;
 
@@ -143,7 +146,7 @@ fn symptoms(llc: &Llc, nbeta: f64) -> Vec<(Word, Cause, String)> {
         all.push((word, Cause::StepTooLarge, reason));
     }
     let d = &llc.diagnostics;
-    let scale = mean.abs().max(f64::MIN_POSITIVE);
+    let scale = mean.abs().max(LEAST_SCALE);
     let error = llc.error();
     if let Some((t, se)) = llc.temperature {
         let word = HOT.above(t - SURE * se);
@@ -160,12 +163,12 @@ fn symptoms(llc: &Llc, nbeta: f64) -> Vec<(Word, Cause, String)> {
             100.0 * below
         );
         all.push((Word::Failed, Cause::NotAMinimum, reason));
-    } else if llc.in_motion == Some(true) || below > BELOW.1 {
+    } else if below > MANY_BELOW && llc.in_motion == Some(true) {
         let reason = format!(
             "{:.0} % of the draws have a lower loss than w*: it is not a minimum of this loss",
             100.0 * below
         );
-        all.push((BELOW.above(below), Cause::NotAMinimum, reason));
+        all.push((Word::Suspect, Cause::NotAMinimum, reason));
     }
     if let Some(se) = llc.baseline_se {
         let share = nbeta * se / scale;
