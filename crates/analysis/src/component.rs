@@ -213,3 +213,118 @@ impl fmt::Display for Component {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ontogeny_model::{Activation, Init, Norm, Positions};
+
+    fn config(d_mlp: usize) -> TransformerConfig {
+        TransformerConfig {
+            n_layers: 2,
+            n_heads: 3,
+            d_model: 8,
+            d_head: 4,
+            d_mlp,
+            activation: Activation::Gelu,
+            norm: Norm::Pre,
+            positions: Positions::Learned,
+            tied: false,
+            bias: true,
+            n_ctx: 6,
+            d_vocab: 11,
+            init: Init::default(),
+        }
+    }
+
+    /// Weights that a component moves.
+    fn size(name: &str, config: &TransformerConfig) -> u64 {
+        let shapes: Vec<[usize; 2]> = config
+            .parameters()
+            .iter()
+            .map(|p| [p.rows, p.cols])
+            .collect();
+        let all = parse(name, config).unwrap();
+        let one = |c: &Component| c.mask(config, &Device::flex()).weights(&shapes);
+        all.iter().map(one).sum()
+    }
+
+    #[test]
+    fn every_component_has_its_weights() {
+        let c = config(16);
+        let all = c.n_parameters() as u64;
+        // Q, K, V and O of a head, and the biases of the first three.
+        let head = 4 * 8 * 4 + 3 * 4;
+        assert_eq!(size("head:1.2", &c), head);
+        assert_eq!(size("heads", &c), 6 * head);
+        assert_eq!(size("heads:0", &c), 3 * head);
+        // Heads and the bias of the output.
+        assert_eq!(size("attn:0", &c), 3 * head + 8);
+        assert_eq!(size("mlp:1", &c), 2 * 8 * 16 + 16 + 8);
+        assert_eq!(size("embed", &c), 11 * 8 + 6 * 8);
+        assert_eq!(size("unembed", &c), 8 * 11 + 11);
+        assert_eq!(size("norm", &c), 5 * 16);
+        assert_eq!(size("all", &c), all);
+        // The parts are disjoint and leave nothing out; unions count nothing twice.
+        assert_eq!(size("embed+unembed+norm+attn+mlp", &c), all);
+        assert_eq!(size("attn+head:0.1+attn:0", &c), size("attn", &c));
+        assert_eq!(size("layers", &c) + size("embed+unembed", &c) + 16, all);
+    }
+
+    #[test]
+    fn a_head_is_columns_of_q_and_rows_of_o() {
+        let c = config(0);
+        let head = &parse("head:1.2", &c).unwrap()[0];
+        let mask = head.mask(&c, &Device::flex());
+        for (i, spec) in c.parameters().iter().enumerate() {
+            let expected: Vec<bool> = (0..spec.rows * spec.cols)
+                .map(|k| {
+                    let (row, column) = (k / spec.cols, k % spec.cols);
+                    let place = if spec.name == "blocks.1.attn.W_O" {
+                        row
+                    } else {
+                        column
+                    };
+                    let own = ["W_Q", "W_K", "W_V", "W_O", "b_Q", "b_K", "b_V"]
+                        .map(|name| format!("blocks.1.attn.{name}"));
+                    own.contains(&spec.name) && (8..12).contains(&place)
+                })
+                .collect();
+            let found = match mask.part(i) {
+                Part::All => vec![true; expected.len()],
+                Part::Nothing => vec![false; expected.len()],
+                Part::Some(moves) => (**moves).clone().try_into_vec_as::<bool>().unwrap(),
+            };
+            assert_eq!(found, expected, "{}", spec.name);
+        }
+    }
+
+    #[test]
+    fn names_come_back_and_what_is_not_there_is_refused() {
+        let c = config(16);
+        for name in [
+            "all",
+            "head:0.2+mlp:1",
+            "attn",
+            "layer:1",
+            "embed+unembed+norm",
+        ] {
+            let found = parse(name, &c).unwrap();
+            assert_eq!(found.len(), 1);
+            assert_eq!(found[0].to_string(), name);
+        }
+        for (name, reason) in [
+            ("head:2.0", "there is no layer 2"),
+            ("head:0.3", "there is no head 3"),
+            ("head:1", "a head is `head:LAYER.HEAD`"),
+            ("layer:x", "`x` is not the number of a layer"),
+            ("all+brain", "`brain` is none of"),
+            ("", "is none of"),
+        ] {
+            let error = parse(name, &c).unwrap_err().to_string();
+            assert!(error.contains(reason), "{name}: {error}");
+        }
+        let error = parse("mlp", &config(0)).unwrap_err().to_string();
+        assert!(error.contains("it has no MLP"), "{error}");
+    }
+}

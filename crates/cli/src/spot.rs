@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Result;
+use ontogeny_analysis::llc::Minibatches;
 use ontogeny_data::{Source, Split};
 use ontogeny_model::device::Chosen;
 use ontogeny_model::{Transformer, weights};
@@ -93,14 +94,29 @@ pub fn spread(run: &Run, folder: &RunFolder, count: usize) -> Result<Vec<PathBuf
     Ok(paths)
 }
 
-/// The source and split that a setting names, at a checkpoint.
-pub fn data<'a>(spot: &'a Spot, run: &'a Run, data: &LlcData) -> (&'a Source, Split) {
-    match data {
+/// Minibatches of the data that a setting names, at a checkpoint.
+pub fn minibatches<'a>(
+    spot: &'a Spot,
+    run: &'a Run,
+    data: &LlcData,
+    chosen: &Chosen,
+) -> Minibatches<'a> {
+    let (source, split): (&Source, Split) = match data {
         LlcData::Train => (&spot.source, Split::Train),
         LlcData::HeldOut => (&spot.source, Split::HeldOut),
         LlcData::Eval(name) => {
             let eval = run.evals.iter().find(|(n, _)| n == name);
             (eval.map_or(&spot.source, |(_, s)| s), Split::HeldOut)
         }
-    }
+    };
+    let analysis = &run.config.analysis;
+    let device = &chosen.device;
+    Minibatches::new(
+        source,
+        split,
+        analysis.seed,
+        None,
+        analysis.llc.batch,
+        device,
+    )
 }

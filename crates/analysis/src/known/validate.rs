@@ -135,7 +135,7 @@ fn questions(spec: &Spec, dimension: usize) -> Vec<Question> {
         localization,
         half_width: None,
         step: FINE_STEP,
-        // Momenta cross the long flat valleys of these losses in a hundredth of the steps.
+        // Momenta cross the long flat valleys of these losses in far fewer steps.
         rule: Rule::Sgnht,
         burn_in: 4000,
         most_draws: 6_000_000 / dimension.clamp(10, 100),

@@ -292,6 +292,30 @@ fn seen(kept: &[f64], baselines: &[f64]) -> Seen {
     }
 }
 
+/// Chains follow one loss, and the coefficient is that of another on the same draws.
+#[test]
+fn another_loss_can_be_evaluated() {
+    let (followed, evaluated) = (Noisy::new(20, 1), {
+        let mut other = Noisy::new(20, 1);
+        other.curvatures = vec![3.0; 20];
+        other
+    });
+    let anchor = [Tensor::<3>::zeros([1, 1, 20], &Device::flex())];
+    let of = |evaluation| {
+        let subject = Subject {
+            landscape: &followed,
+            evaluation,
+            anchor: &anchor,
+            coordinate: None,
+        };
+        let mut found = estimate(&subject, &healthy(2), &[Mask::all()], |_| None).unwrap();
+        found.llcs.remove(0).mean.unwrap()
+    };
+    // Three times the loss on the very same draws.
+    let ratio = of(Some(&evaluated as &dyn Landscape)) / of(None);
+    assert!((ratio - 3.0).abs() < 1e-4, "{ratio}");
+}
+
 #[test]
 fn dead_chains_are_in_no_figure() {
     let chains = [

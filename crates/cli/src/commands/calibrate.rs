@@ -46,17 +46,7 @@ pub fn command(a: &CalibrateArguments, json: bool) -> Result<()> {
     let data = section.data();
     let minibatches: Vec<Minibatches<'_>> = spots
         .iter()
-        .map(|spot| {
-            let (source, split) = spot::data(spot, &run, &data);
-            Minibatches::new(
-                source,
-                split,
-                settings.seed,
-                None,
-                section.batch,
-                &chosen.device,
-            )
-        })
+        .map(|spot| spot::minibatches(spot, &run, &data, &chosen))
         .collect();
     let configs: Vec<_> = spots.iter().map(|s| s.network.config().clone()).collect();
     let landscapes: Vec<NetworkLoss<'_>> = configs

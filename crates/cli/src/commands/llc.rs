@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use ontogeny_analysis::component;
-use ontogeny_analysis::llc::{Landscape, Llc, Minibatches, NetworkLoss, Subject, estimate, judge};
+use ontogeny_analysis::llc::{Landscape, Llc, NetworkLoss, Subject, estimate, judge};
 use serde_json::json;
 
 use super::{SCHEMA, analyze, print_json};
@@ -22,17 +22,7 @@ pub fn command(a: &LlcArguments, json: bool) -> Result<()> {
         let settings = analyze::llc_settings(section, run.config.analysis.seed);
         let spot = spot::open(path, a.replica.as_deref(), &run, &chosen)?;
         let config = spot.network.config().clone();
-        let minibatches = |data| {
-            let (source, split) = spot::data(&spot, &run, &data);
-            Minibatches::new(
-                source,
-                split,
-                settings.seed,
-                None,
-                section.batch,
-                &chosen.device,
-            )
-        };
+        let minibatches = |data| spot::minibatches(&spot, &run, &data, &chosen);
         let sampled = minibatches(section.data());
         let evaluated = section.evaluate().map(minibatches);
         let landscape = NetworkLoss::new(&config, &sampled);

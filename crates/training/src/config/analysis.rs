@@ -221,7 +221,7 @@ impl Default for LlcSection {
             baseline: BaselineKind::default(),
             baseline_batches: 64,
             streams: StreamKind::default(),
-            looks: 4,
+            looks: 2,
             observables: 0,
             every: 1,
         }
