@@ -126,6 +126,8 @@ const STEPS: [f64; 4] = [0.05, 0.1, 0.2, 0.4];
 /// λ̂ may change by this share for a factor of two in γ, and for one in ε, on a plateau.
 const PLATEAU_LOCALIZATION: f64 = 0.1;
 const PLATEAU_EPSILON: f64 = 0.05;
+/// Chains that are recommended.
+const CHAINS: usize = 4;
 /// Standard error that draws are recommended for, as a share of λ̂.
 const WANTED_ERROR: f64 = 0.02;
 
@@ -333,93 +335,79 @@ fn settled(trace: &[f64], level: Option<f64>) -> usize {
 
 /// The cell that depends least on its neighbours, among those that can be used everywhere.
 fn recommend(grids: &[Grid], effort: &Effort) -> Option<Recommended> {
-    let rows = grids[0].rows.len();
-    let usable = |r: usize, c: usize| {
-        grids.iter().all(|g| {
-            let cell = &g.rows[r][c];
-            cell.word != Word::Failed
-                && cell.temperature.is_none_or(|t| t > 0.9 && t < 1.12)
-                && cell.drift.is_none_or(|d| d.abs() < 0.1)
-        })
-    };
-    // Changes of λ̂ between two cells as a share for a factor of two in what differs, the worst over the places.
-    let change = |a: [usize; 2], b: [usize; 2], factor: f64| {
-        grids
-            .iter()
-            .map(|g| {
-                let (a, b) = (&g.rows[a[0]][a[1]], &g.rows[b[0]][b[1]]);
-                match a.llc.zip(b.llc) {
-                    Some((a, b)) if a > 0.0 && b > 0.0 => {
-                        (a / b).ln().abs() * 2_f64.ln() / factor.ln()
-                    }
-                    _ => f64::INFINITY,
-                }
-            })
-            .fold(0.0, f64::max)
-    };
-    let gamma = |r: usize| grids[0].rows[r][0].localization;
-    let mut best: Option<(f64, Recommended)> = None;
-    for r in 0..rows {
-        for (c, step) in STEPS.iter().enumerate() {
-            if !usable(r, c) {
-                continue;
-            }
-            let neighbours = [r.checked_sub(1), (r + 1 < rows).then_some(r + 1)];
-            let to_localization = neighbours
-                .into_iter()
-                .flatten()
-                .filter(|&n| usable(n, c))
-                .map(|n| {
-                    change(
-                        [r, c],
-                        [n, c],
-                        (gamma(n) / gamma(r)).max(gamma(r) / gamma(n)),
-                    )
-                })
-                .fold(None, |worst: Option<f64>, x| {
-                    Some(worst.map_or(x, |w| w.max(x)))
-                });
-            let to_epsilon = c
-                .checked_sub(1)
-                .filter(|&n| usable(r, n))
-                .map(|n| change([r, c], [r, n], step / STEPS[n]));
-            // What has no neighbour to be compared with is not known to lie on a plateau.
-            let (l, e) = (to_localization.unwrap_or(0.5), to_epsilon.unwrap_or(0.1));
-            let settled = grids
-                .iter()
-                .map(|g| g.rows[r][c].settled)
-                .max()
-                .unwrap_or(0);
-            // Of two that depend alike on their neighbours, the one that settles sooner.
-            let score = l + 2.0 * e + 0.1 * settled as f64 / effort.draws as f64;
-            if best.as_ref().is_none_or(|(other, _)| score < *other) {
-                let known = to_localization.is_some() && to_epsilon.is_some();
-                let plateau = known && l <= PLATEAU_LOCALIZATION && e <= PLATEAU_EPSILON;
-                let cell = &grids[0].rows[r][c];
-                let burn_in = settled.max(10).next_multiple_of(10);
-                best = Some((
-                    score,
-                    Recommended {
-                        at: [r, c],
-                        epsilon: cell.epsilon,
-                        localization: cell.localization,
-                        nbeta: cell.nbeta,
-                        chains: 4,
-                        draws: burn_in + draws_for(grids, [r, c], effort),
-                        burn_in,
-                        to_localization: l,
-                        to_epsilon: e,
-                        plateau,
-                        reason: wording(plateau, known, l, e),
-                    },
-                ));
-            }
-        }
-    }
-    best.map(|(_, recommended)| recommended)
+    let places = (0..grids[0].rows.len()).flat_map(|r| (0..STEPS.len()).map(move |c| [r, c]));
+    places
+        .filter(|&at| usable(grids, at))
+        .map(|at| candidate(grids, at, effort))
+        .min_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, recommended)| recommended)
 }
 
-/// Draws of each of four chains for the wanted error at every place, from the effective draws of the grid's chains.
+/// Whether a cell can be used at every place.
+fn usable(grids: &[Grid], [r, c]: [usize; 2]) -> bool {
+    grids.iter().all(|g| {
+        let cell = &g.rows[r][c];
+        cell.word != Word::Failed
+            && cell.temperature.is_none_or(|t| t > 0.9 && t < 1.12)
+            && cell.drift.is_none_or(|d| d.abs() < 0.1)
+    })
+}
+
+/// Change of λ̂ between two cells as a share, for a factor of two in what differs; the worst over the places.
+fn change(grids: &[Grid], a: [usize; 2], b: [usize; 2], factor: f64) -> f64 {
+    let one = |g: &Grid| match g.rows[a[0]][a[1]].llc.zip(g.rows[b[0]][b[1]].llc) {
+        Some((a, b)) if a > 0.0 && b > 0.0 => (a / b).ln().abs() * 2_f64.ln() / factor.ln().abs(),
+        _ => f64::INFINITY,
+    };
+    grids.iter().map(one).fold(0.0, f64::max)
+}
+
+/// A cell as a recommendation, and how good it is: the less, the better.
+fn candidate(grids: &[Grid], [r, c]: [usize; 2], effort: &Effort) -> (f64, Recommended) {
+    let gamma = |r: usize| grids[0].rows[r][0].localization;
+    let above = (r + 1 < grids[0].rows.len()).then_some(r + 1);
+    let to_localization = [r.checked_sub(1), above]
+        .into_iter()
+        .flatten()
+        .filter(|&n| usable(grids, [n, c]))
+        .map(|n| change(grids, [r, c], [n, c], gamma(n) / gamma(r)))
+        .reduce(f64::max);
+    let to_epsilon = c
+        .checked_sub(1)
+        .filter(|&n| usable(grids, [r, n]))
+        .map(|n| change(grids, [r, c], [r, n], STEPS[c] / STEPS[n]));
+    let known = to_localization.is_some() && to_epsilon.is_some();
+    // What has no neighbour to be compared with is not known to lie on a plateau.
+    let (l, e) = (to_localization.unwrap_or(0.5), to_epsilon.unwrap_or(0.1));
+    let plateau = known && l <= PLATEAU_LOCALIZATION && e <= PLATEAU_EPSILON;
+    let settled = grids
+        .iter()
+        .map(|g| g.rows[r][c].settled)
+        .max()
+        .unwrap_or(0);
+    let burn_in = settled.max(10).next_multiple_of(10);
+    let cell = &grids[0].rows[r][c];
+    let recommended = Recommended {
+        at: [r, c],
+        epsilon: cell.epsilon,
+        localization: cell.localization,
+        nbeta: cell.nbeta,
+        chains: CHAINS,
+        draws: burn_in + draws_for(grids, [r, c], effort),
+        burn_in,
+        to_localization: l,
+        to_epsilon: e,
+        plateau,
+        reason: wording(plateau, known, l, e),
+    };
+    // Of two that depend alike on their neighbours, the one that settles sooner.
+    (
+        l + 2.0 * e + 0.1 * settled as f64 / effort.draws as f64,
+        recommended,
+    )
+}
+
+/// Draws of each chain for the wanted error at every place, from the effective draws of the grid's chains.
 fn draws_for(grids: &[Grid], [r, c]: [usize; 2], effort: &Effort) -> usize {
     let kept = (effort.chains * effort.draws / 2) as f64;
     let needed = grids.iter().filter_map(|g| {
@@ -427,7 +415,7 @@ fn draws_for(grids: &[Grid], [r, c]: [usize; 2], effort: &Effort) -> usize {
         let (llc, se) = cell.llc.zip(cell.se)?;
         // The error falls with the root of the draws.
         let share = se / llc.abs().max(f64::MIN_POSITIVE);
-        Some(kept * (share / WANTED_ERROR).powi(2) / 4.0)
+        Some(kept * (share / WANTED_ERROR).powi(2) / CHAINS as f64)
     });
     let needed = needed.fold(0.0, f64::max);
     (needed.ceil() as usize)

@@ -38,8 +38,23 @@ impl Transformer {
         targets: Tensor<2, Int>,
         positions: usize,
     ) -> (Tensor<1>, Vec<Tensor<3>>) {
+        self.loss_and_some_gradients(&|_| true, inputs, targets, positions)
+    }
+
+    /// The same with the gradients of those parameters alone that `wanted` says yes to, by their number; those of the others
+    /// are zeros, and what only they need is not computed.
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward).
+    pub fn loss_and_some_gradients(
+        &self,
+        wanted: &(dyn Fn(usize) -> bool + Sync),
+        inputs: Tensor<2, Int>,
+        targets: Tensor<2, Int>,
+        positions: usize,
+    ) -> (Tensor<1>, Vec<Tensor<3>>) {
         if !on_flex(&self.device()) {
-            return self.whole_loss_and_gradients(inputs, targets, positions);
+            return self.whole_loss_and_gradients(wanted, inputs, targets, positions);
         }
         let [replicas, tokens] = inputs.dims();
         let shards = shards(replicas, tokens, positions);
@@ -48,7 +63,7 @@ impl Transformer {
             .par_iter()
             .map(|shard| {
                 let [inputs, targets] = [&inputs, &targets].map(|t| shard.cut(t));
-                alone[shard.replica].whole_loss_and_gradients(inputs, targets, positions)
+                alone[shard.replica].whole_loss_and_gradients(wanted, inputs, targets, positions)
             })
             .collect();
         let mut parts = shards.iter().zip(parts);
@@ -92,16 +107,18 @@ impl Transformer {
 
     fn whole_loss_and_gradients(
         &self,
+        wanted: &(dyn Fn(usize) -> bool + Sync),
         inputs: Tensor<2, Int>,
         targets: Tensor<2, Int>,
         positions: usize,
     ) -> (Tensor<1>, Vec<Tensor<3>>) {
-        let tracked = self.tracked();
+        let tracked = self.tracked(wanted);
         let loss = tracked.loss(inputs, targets, positions);
         let mut gradients = loss.clone().sum().backward();
-        let gradients = tracked.into_parameters().into_iter().map(|p| {
-            p.grad_remove(&mut gradients)
-                .unwrap_or_else(|| p.inner().zeros_like())
+        let parameters = tracked.into_parameters().into_iter().enumerate();
+        let gradients = parameters.map(|(i, p)| {
+            let own = wanted(i).then(|| p.grad_remove(&mut gradients)).flatten();
+            own.unwrap_or_else(|| p.inner().zeros_like())
         });
         (loss.inner(), gradients.collect())
     }

@@ -195,9 +195,14 @@ impl Transformer {
         Self::from_parameters(&config, parameters)
     }
 
-    /// Leaves of a fresh graph with the same values; gradients are asked of these.
-    pub fn tracked(&self) -> Self {
-        self.clone().map(|p| p.autodiff().require_grad())
+    /// Leaves of a fresh graph with the same values; gradients are asked of those that are wanted.
+    pub fn tracked(&self, wanted: impl Fn(usize) -> bool) -> Self {
+        let mut number = 0..;
+        self.clone()
+            .map(|p| match number.next().is_some_and(&wanted) {
+                true => p.autodiff().require_grad(),
+                false => p.autodiff(),
+            })
     }
 
     /// Stacks of one shape as one, along the replica axis.

@@ -11,7 +11,7 @@ use ontogeny_store::Stream;
 
 use crate::error::AnalysisError;
 use crate::probe::tokens;
-use crate::sampler::LossAndGradient;
+use crate::sampler::{LossAndGradient, Mask, Part};
 
 /// A loss and its gradient, on data that chain and draw decide.
 pub trait Landscape: Sync {
@@ -25,6 +25,20 @@ pub trait Landscape: Sync {
         chains: &[u64],
         draw: u64,
     ) -> Result<LossAndGradient, AnalysisError>;
+
+    /// The same with the gradients of what a mask moves; those of parameters that do not move at all may be anything finite.
+    ///
+    /// # Errors
+    /// If the device fails.
+    fn loss_and_masked_gradients(
+        &self,
+        _mask: &Mask,
+        weights: &[Tensor<3>],
+        chains: &[u64],
+        draw: u64,
+    ) -> Result<LossAndGradient, AnalysisError> {
+        self.loss_and_gradients(weights, chains, draw)
+    }
 
     /// Loss alone, `[R]`, on the same data.
     ///
@@ -147,9 +161,23 @@ impl Landscape for NetworkLoss<'_> {
         chains: &[u64],
         draw: u64,
     ) -> Result<LossAndGradient, AnalysisError> {
+        self.loss_and_masked_gradients(&Mask::all(), weights, chains, draw)
+    }
+
+    fn loss_and_masked_gradients(
+        &self,
+        mask: &Mask,
+        weights: &[Tensor<3>],
+        chains: &[u64],
+        draw: u64,
+    ) -> Result<LossAndGradient, AnalysisError> {
         let (inputs, targets) = self.minibatches.stacked(chains, draw);
         let network = Transformer::from_parameters(self.config, weights.to_vec());
-        Ok(network.loss_and_gradients(inputs, targets, self.minibatches.positions()))
+        let moves: Vec<bool> = (0..weights.len())
+            .map(|i| !matches!(mask.part(i), Part::Nothing))
+            .collect();
+        let positions = self.minibatches.positions();
+        Ok(network.loss_and_some_gradients(&|i| moves[i], inputs, targets, positions))
     }
 
     fn loss(

@@ -261,9 +261,10 @@ impl Group<'_> {
         here: LossAndGradient,
         draw: u64,
     ) -> Result<(), AnalysisError> {
-        let numbers = &self.numbers;
+        let (numbers, mask) = (&self.numbers, &self.mask);
         self.chains.step(here, |weights| {
-            terms.landscape.loss_and_gradients(weights, numbers, draw)
+            let landscape = terms.landscape;
+            landscape.loss_and_masked_gradients(mask, weights, numbers, draw)
         })
     }
 
@@ -280,9 +281,12 @@ impl Group<'_> {
                 let before = self.chains.weights().to_vec();
                 self.step(terms, here.clone(), draw)?;
                 let after = self.chains.weights();
-                let there = terms
-                    .landscape
-                    .loss_and_gradients(after, &self.numbers, draw)?;
+                let there = terms.landscape.loss_and_masked_gradients(
+                    &self.mask,
+                    after,
+                    &self.numbers,
+                    draw,
+                )?;
                 let log = log_acceptance(
                     &self.settings,
                     &self.mask,

@@ -39,7 +39,7 @@ fn batch(golden: &Golden, network: &Transformer, shifts: &[usize]) -> [Tensor<2,
 
 /// The gradient of each replica's loss, in the place of its parameters.
 fn gradients(network: &Transformer, [inputs, targets]: [Tensor<2, Int>; 2]) -> Transformer {
-    let tracked = network.tracked();
+    let tracked = network.tracked(|_| true);
     let loss = tracked.loss(inputs, targets, network.config().n_ctx);
     let mut gradients = loss.sum().backward();
     tracked.map(|p| p.grad_remove(&mut gradients).unwrap())

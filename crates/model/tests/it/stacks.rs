@@ -99,6 +99,34 @@ fn each_replica_computes_what_it_would_alone() {
     }
 }
 
+/// What is not asked for costs nothing and changes nothing.
+#[test]
+fn some_gradients_are_those_of_all() {
+    for golden in Golden::all() {
+        let stack = Transformer::stack(three(&golden, 1));
+        let [inputs, targets] = batch(&golden, &stack, &SHIFTS);
+        let n_ctx = stack.config().n_ctx;
+        let of = |wanted: &(dyn Fn(usize) -> bool + Sync)| {
+            let (loss, gradients) =
+                stack.loss_and_some_gradients(wanted, inputs.clone(), targets.clone(), n_ctx);
+            let gradients: Vec<_> = gradients.into_iter().map(|g| bits(values(g))).collect();
+            (bits(values(loss)), gradients)
+        };
+        let (loss, all) = of(&|_| true);
+        for some in 0..all.len() {
+            let (same, found) = of(&|i| i == some);
+            assert_eq!(same, loss);
+            for (i, gradient) in found.iter().enumerate() {
+                if i == some {
+                    assert_eq!(gradient, &all[i], "{}: parameter {i}", golden.variant);
+                } else {
+                    assert!(gradient.iter().all(|g| *g == 0), "{}: {i}", golden.variant);
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn a_replica_that_is_not_finite_keeps_it_to_itself() {
     for golden in Golden::all() {
