@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use ontogeny_data::{Sequences, Source, Split};
 use ontogeny_model::device::Chosen;
 use ontogeny_model::{Transformer, TransformerConfig, weights};
@@ -16,17 +16,17 @@ use ontogeny_store::{Checkpoint, CheckpointEntry, CheckpointFolder, Key, KeyBuil
 use rayon::prelude::*;
 use serde::Serialize;
 
+use crate::component::{self, Component};
 use crate::error::AnalysisError;
 use crate::llc::{
     self, Covariances, Landscape, Llc, LlcSettings, Minibatches, NetworkLoss, Observed, Probed,
-    Subject,
+    Spot, Subject,
 };
 use crate::measures::Measures;
 use crate::probe::{self, Probe};
 use crate::results::Results;
-use crate::sampler::Mask;
 use crate::table::MeasureRow;
-use crate::{behaviour, component, heads, paired, structure, tokens, traces};
+use crate::{behaviour, heads, paired, structure, tokens, traces};
 
 /// The methods behind the figures, as a report names them.
 pub const METHOD: &str = "behaviour/1, llc/3";
@@ -245,7 +245,20 @@ pub fn analyze<'a>(plan: &'a Plan<'a>) -> Result<Vec<MeasureRow>, AnalysisError>
     let rows: Vec<MeasureRow> = if plan.chosen.is_cpu() {
         jobs.par_iter().map(one).collect::<Result<_, _>>()
     } else {
-        jobs.iter().map(one).collect::<Result<_, _>>()
+        let llc = plan.settings.llc.as_ref();
+        let mut rows = Vec::with_capacity(total);
+        for jobs in jobs.chunks(llc.map_or(1, stacked_checkpoints)) {
+            if (plan.stop)() {
+                return Err(AnalysisError::Interrupted);
+            }
+            if let Some(llc) = llc {
+                estimate_together(plan, llc, &shared, jobs)?;
+            }
+            for job in jobs {
+                rows.push(one(job)?);
+            }
+        }
+        Ok(rows)
     }?;
     // From files to replicas: a stable sort keeps the steps of each in their order.
     let names = plan.groups.iter().flat_map(|g| &g.replicas);
@@ -405,70 +418,132 @@ fn llc_measures<'a>(
     job: &Job<'a, '_>,
     network: &mut Option<Transformer>,
 ) -> Result<Measures, AnalysisError> {
-    let (source, split) = job.data(plan, &llc.data);
-    let evaluated = llc.evaluate.as_ref().map(|data| job.data(plan, data));
-    let causes = serde_json::json!({
-        "settings": llc.settings,
-        "batch": llc.batch,
-        "data": llc.data,
-        "evaluate": llc.evaluate,
-        "streams": llc.streams,
-        "observables": llc.observables,
-    });
-    let mut base = job
-        .key(LLC_VERSION, plan)
-        .key("source", &source.key())
-        .json("causes", &causes);
-    if let Some((source, _)) = &evaluated {
-        base = base.key("evaluated", &source.key());
-    }
     let config = network_config(network, job, plan)?;
-    let mut components = Vec::new();
-    for name in &llc.components {
-        for component in component::parse(name, &config)? {
-            if !components.contains(&component) {
-                components.push(component);
-            }
-        }
+    let asked = Asked::of(plan, llc, job, &config)?;
+    if !asked.missing(plan)?.is_empty() {
+        let network = load(network, job, plan)?.clone();
+        estimate_missing(plan, llc, shared, &[(job, &asked, network)])?;
     }
     let results = Results::new(&plan.results, "llc");
     let mut all = Measures::default();
-    let mut missing = Vec::new();
-    for component in components {
-        let key = base
-            .clone()
-            .text("component", &component.to_string())
-            .finish();
-        match results.get(&key)? {
+    for (component, key) in &asked.components {
+        match results.get(key)? {
             Some(known) => all.extend(known),
-            None => missing.push((component, key)),
+            None => {
+                return Err(AnalysisError::Result {
+                    path: results.beside(key, "json"),
+                    reason: format!("the estimate of {component} was not kept"),
+                });
+            }
         }
     }
-    if missing.is_empty() {
-        return Ok(all);
+    Ok(all)
+}
+
+/// The estimates that a checkpoint is to have, each under the key of its causes.
+struct Asked<'a> {
+    sampled: (&'a Source, Split),
+    evaluated: Option<(&'a Source, Split)>,
+    causes: serde_json::Value,
+    components: Vec<(Component, Key)>,
+}
+
+impl<'a> Asked<'a> {
+    fn of(
+        plan: &'a Plan<'a>,
+        llc: &LlcPlan,
+        job: &Job<'a, '_>,
+        config: &TransformerConfig,
+    ) -> Result<Self, AnalysisError> {
+        let sampled = job.data(plan, &llc.data);
+        let evaluated = llc.evaluate.as_ref().map(|data| job.data(plan, data));
+        let causes = serde_json::json!({
+            "settings": llc.settings,
+            "batch": llc.batch,
+            "data": llc.data,
+            "evaluate": llc.evaluate,
+            "streams": llc.streams,
+            "observables": llc.observables,
+        });
+        let mut base = job
+            .key(LLC_VERSION, plan)
+            .key("source", &sampled.0.key())
+            .json("causes", &causes);
+        if let Some((source, _)) = &evaluated {
+            base = base.key("evaluated", &source.key());
+        }
+        let mut components: Vec<(Component, Key)> = Vec::new();
+        for name in &llc.components {
+            for component in component::parse(name, config)? {
+                if components.iter().all(|(c, _)| *c != component) {
+                    let key = base.clone().text("component", &component.to_string());
+                    components.push((component, key.finish()));
+                }
+            }
+        }
+        Ok(Self {
+            sampled,
+            evaluated,
+            causes,
+            components,
+        })
     }
-    let network = load(network, job, plan)?;
+
+    /// Those that are not on disk.
+    fn missing(&self, plan: &Plan<'_>) -> Result<Vec<&(Component, Key)>, AnalysisError> {
+        let results = Results::new(&plan.results, "llc");
+        let mut missing = Vec::new();
+        for asked in &self.components {
+            if results.get(&asked.1)?.is_none() {
+                missing.push(asked);
+            }
+        }
+        Ok(missing)
+    }
+}
+
+/// Makes and keeps the estimates that are missing, of checkpoints of one shape that share data and streams, in one walk.
+fn estimate_missing<'a>(
+    plan: &'a Plan<'a>,
+    llc: &LlcPlan,
+    shared: &SharedMinibatches<'a>,
+    places: &[(&Job<'a, '_>, &Asked<'a>, Transformer)],
+) -> Result<(), AnalysisError> {
+    let (job, first, network) = &places[0];
+    let config = network.config().clone();
     let own = (llc.streams == Streams::Independent).then(|| coordinate(&job.file.entry.hash));
-    let minibatches = shared.of(source, split, llc.batch, own);
-    let evaluating = evaluated.map(|(source, split)| shared.of(source, split, llc.batch, own));
-    let landscape = NetworkLoss::new(&config, &minibatches);
-    let evaluation = evaluating
-        .as_deref()
-        .map(|minibatches| NetworkLoss::new(&config, minibatches));
-    let anchor = network.clone().into_parameters();
+    let minibatches = |(source, split)| shared.of(source, split, llc.batch, own);
+    let sampled = minibatches(first.sampled);
+    let evaluated = first.evaluated.map(minibatches);
+    let landscape = NetworkLoss::new(&config, &sampled);
+    let evaluation = evaluated.as_deref().map(|m| NetworkLoss::new(&config, m));
+    let anchors: Vec<Vec<Tensor<3>>> = places
+        .iter()
+        .map(|(_, _, network)| network.clone().into_parameters())
+        .collect();
+    let mut wanted = Vec::new();
+    for ((_, asked, _), anchor) in places.iter().zip(&anchors) {
+        for (component, key) in asked.missing(plan)? {
+            let mask = component.mask(&config, &plan.chosen.device);
+            wanted.push((anchor, mask, component, key, &asked.causes));
+        }
+    }
+    let spots: Vec<Spot<'_>> = wanted
+        .iter()
+        .map(|(anchor, mask, ..)| Spot { anchor, mask })
+        .collect();
     let subject = Subject {
         landscape: &landscape,
         evaluation: evaluation.as_ref().map(|e| e as &dyn Landscape),
-        anchor: &anchor,
+        anchor: &anchors[0],
         coordinate: own,
     };
-    let masks: Vec<Mask> = missing
-        .iter()
-        .map(|(component, _)| component.mask(&config, &plan.chosen.device))
-        .collect();
-    let probed = (llc.observables > 0).then(|| probed(plan, source, &config, llc.observables));
+    let probed = (llc.observables > 0).then(|| {
+        let (source, _) = first.sampled;
+        probed(plan, source, &config, llc.observables)
+    });
     let mut ledgers = Vec::new();
-    let estimated = llc::estimate(&subject, &llc.settings, &masks, |chains| {
+    let estimated = llc::estimate_all(&subject, &llc.settings, &spots, |chains| {
         let (observer, ledger) = probed.as_ref()?.observer(chains.len());
         ledgers.push(ledger);
         Some(observer)
@@ -480,32 +555,74 @@ fn llc_measures<'a>(
         .collect();
     let mut covariances = covariances.chunks(llc.settings.chains);
     let seen = estimated.seen.chunks(llc.settings.chains);
-    for (((component, key), llc), seen) in missing.into_iter().zip(&estimated.llcs).zip(seen) {
+    let results = Results::new(&plan.results, "llc");
+    for (((_, _, component, key, causes), llc), seen) in
+        wanted.iter().zip(&estimated.llcs).zip(seen)
+    {
         let name = component.to_string();
         let named = (!component.is_all()).then_some(name.as_str());
-        let mut causes = causes.clone();
+        let mut causes = (*causes).clone();
         causes["component"] = name.clone().into();
-        traces::write(&results.beside(&key, "parquet"), &key, seen)?;
+        traces::write(&results.beside(key, "parquet"), key, seen)?;
         let mut measures = llc.measures(named, nbeta);
         let own = covariances.next().zip(probed.as_ref());
         if let Some((observed, probed)) = own.and_then(|(c, p)| Some((living(c, llc)?, p))) {
-            let place = results.beside(&key, "tokens.parquet");
-            tokens::write(
-                &place,
-                &results.beside(&key, "influence.parquet"),
-                &key,
-                probed,
-                &observed,
-            )?;
+            let [of_tokens, among] =
+                ["tokens", "influence"].map(|kind| results.beside(key, &format!("{kind}.parquet")));
+            tokens::write(&of_tokens, &among, key, probed, &observed)?;
             let by_position = tokens::by_position(&observed, probed.positions);
             let name = named.map_or("llc_susceptibility".to_owned(), |n| {
                 format!("llc_susceptibility.{n}")
             });
             measures.vector(name, by_position.iter().map(|c| nbeta * c).collect());
         }
-        all.extend(results.put(key, causes, measures)?);
+        results.put(**key, causes, measures)?;
     }
-    Ok(all)
+    Ok(())
+}
+
+/// Chains of a stack on a GPU, over all its checkpoints and components: enough to fill it with small networks.
+const STACKED_CHAINS: usize = 64;
+
+/// How many checkpoints should be estimated in one walk on a GPU.
+fn stacked_checkpoints(llc: &LlcPlan) -> usize {
+    match llc.streams {
+        Streams::Common => (STACKED_CHAINS / llc.settings.chains.max(1)).max(1),
+        // Noise of its own for each is a walk of its own for each.
+        Streams::Independent => 1,
+    }
+}
+
+/// Makes the estimates of several checkpoints as stacks, for their jobs to find.
+fn estimate_together<'a>(
+    plan: &'a Plan<'a>,
+    llc: &LlcPlan,
+    shared: &SharedMinibatches<'a>,
+    jobs: &[Job<'a, '_>],
+) -> Result<(), AnalysisError> {
+    let mut places: Vec<(&Job<'a, '_>, Asked<'a>, Transformer)> = Vec::new();
+    for job in jobs.iter().filter(|job| job.with_llc) {
+        let network = job.network(plan)?;
+        let asked = Asked::of(plan, llc, job, network.config())?;
+        if !asked.missing(plan)?.is_empty() {
+            places.push((job, asked, network));
+        }
+    }
+    let alike = |a: &(&Job<'a, '_>, Asked<'a>, Transformer), b: &(_, Asked<'a>, Transformer)| {
+        let keys = |asked: &Asked<'a>| {
+            let evaluated = asked.evaluated.map(|(source, _)| source.key());
+            (asked.sampled.0.key(), evaluated)
+        };
+        a.2.config() == b.2.config() && keys(&a.1) == keys(&b.1)
+    };
+    for same in places.chunk_by(alike) {
+        let same: Vec<_> = same
+            .iter()
+            .map(|(job, asked, n)| (*job, asked, n.clone()))
+            .collect();
+        estimate_missing(plan, llc, shared, &same)?;
+    }
+    Ok(())
 }
 
 /// Held-out sequences whose tokens are looked at, the same for every checkpoint.

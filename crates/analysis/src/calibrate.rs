@@ -244,6 +244,7 @@ fn cells(
         .flat_map(|&settings| {
             let mask = &mask;
             (0..effort.chains as u64).map(move |chain| Walker {
+                anchor: place.anchor,
                 settings,
                 mask,
                 chain,
@@ -262,7 +263,7 @@ fn cells(
             every: Some((effort.draws / 16).max(1)),
         },
     };
-    let mut walk = Walk::new(&manner, place.anchor, &walkers, |_| None);
+    let mut walk = Walk::new(&manner, &walkers, |_| None);
     walk.advance(effort.draws)?;
     // All cells have the minibatches of their chains in common, and so L(w*) on them.
     let baselines = (0..effort.chains as u64)

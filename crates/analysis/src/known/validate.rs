@@ -256,6 +256,7 @@ fn step_size(
         };
         let walkers: Vec<Walker<'_>> = (0..PILOTS)
             .map(|chain| Walker {
+                anchor: &anchor,
                 settings,
                 mask: &mask,
                 chain,
@@ -270,7 +271,7 @@ fn step_size(
             paired: false,
             sight: Sight::default(),
         };
-        let mut walk = Walk::new(&manner, &anchor, &walkers, |_| None);
+        let mut walk = Walk::new(&manner, &walkers, |_| None);
         walk.advance(DRAWS)?;
         let chains: Vec<u64> = (0..PILOTS).collect();
         let mut found = None;

@@ -68,6 +68,15 @@ pub enum Baseline {
     Apart(usize),
 }
 
+/// One of several places, with what moves there.
+#[derive(Debug, Clone, Copy)]
+pub struct Spot<'a> {
+    /// w*, `[1, rows, cols]` each.
+    pub anchor: &'a [Tensor<3>],
+    /// What moves.
+    pub mask: &'a Mask,
+}
+
 /// What is estimated: a place, and the loss around it.
 pub struct Subject<'a> {
     /// The loss that the chains move on.
@@ -147,12 +156,32 @@ pub fn estimate<'a>(
     masks: &[Mask],
     observer: impl FnMut(&[u64]) -> Option<Box<dyn Observer + 'a>>,
 ) -> Result<Estimated, AnalysisError> {
-    let walkers: Vec<Walker<'_>> = masks
+    let anchor = subject.anchor;
+    let spots: Vec<Spot<'_>> = masks.iter().map(|mask| Spot { anchor, mask }).collect();
+    estimate_all(subject, settings, &spots, observer)
+}
+
+/// The same at several places of one shape, each with a mask; the anchor of the subject does not count. The chains of all
+/// are one walk, and where one pass moves a stack, one stack.
+///
+/// # Errors
+/// If the device fails.
+///
+/// # Panics
+/// If the burn-in leaves no draw, or there is no place.
+pub fn estimate_all<'a>(
+    subject: &Subject<'a>,
+    settings: &LlcSettings,
+    spots: &[Spot<'_>],
+    observer: impl FnMut(&[u64]) -> Option<Box<dyn Observer + 'a>>,
+) -> Result<Estimated, AnalysisError> {
+    let walkers: Vec<Walker<'_>> = spots
         .iter()
-        .flat_map(|mask| {
+        .flat_map(|spot| {
             (0..settings.chains as u64).map(move |chain| Walker {
+                anchor: spot.anchor,
                 settings: settings.sampler,
-                mask,
+                mask: spot.mask,
                 chain,
             })
         })
@@ -178,12 +207,22 @@ pub fn estimate<'a>(
         },
     };
     let evaluated = subject.evaluation.unwrap_or(subject.landscape);
-    let apart = match settings.baseline {
-        Baseline::Paired => None,
-        Baseline::Apart(batches) => Some(baseline_apart(evaluated, subject.anchor, batches)?),
-    };
-    let gradients = gradients_at_rest(subject)?;
-    let mut walk = Walk::new(&manner, subject.anchor, &walkers, observer);
+    // Masks at one place have its baseline and gradient in common.
+    let mut places: Vec<AtRest> = Vec::new();
+    let mut place_of = Vec::with_capacity(spots.len());
+    for (i, spot) in spots.iter().enumerate() {
+        let known = spots[..i]
+            .iter()
+            .position(|other| std::ptr::eq(other.anchor, spot.anchor));
+        place_of.push(match known {
+            Some(known) => place_of[known],
+            None => {
+                places.push(AtRest::new(subject, evaluated, settings, spot.anchor)?);
+                places.len() - 1
+            }
+        });
+    }
+    let mut walk = Walk::new(&manner, &walkers, observer);
     walk.advance(first)?;
     let mut draws = first;
     loop {
@@ -195,16 +234,17 @@ pub fn estimate<'a>(
         let nbeta = settings.sampler.nbeta;
         let mut llcs: Vec<Llc> = seen
             .chunks(settings.chains)
-            .map(|own| {
+            .zip(&place_of)
+            .map(|(own, &place)| {
                 let later = left_out - settings.burn_in;
                 let looks = manner.sight.every.map_or(0, |every| later.div_ceil(every));
-                summarize(own, apart, nbeta, [later, looks])
+                summarize(own, places[place].apart, nbeta, [later, looks])
             })
             .collect();
-        for (llc, mask) in llcs.iter_mut().zip(masks) {
+        for ((llc, spot), &place) in llcs.iter_mut().zip(spots).zip(&place_of) {
             (llc.draws, llc.left_out) = (draws, left_out);
             llc.boxed = settings.sampler.half_width.is_some();
-            (llc.gradient_norm, llc.in_motion) = at_rest(&gradients, mask)?;
+            (llc.gradient_norm, llc.in_motion) = at_rest(&places[place].gradients, spot.mask)?;
         }
         if let Draws::Auto { error, most } = settings.draws {
             // Walls push back: in a box the temperature says nothing.
@@ -243,14 +283,35 @@ fn baseline_apart(
     Ok((mean(&losses), standard_error(&losses).unwrap_or(0.0)))
 }
 
-fn gradients_at_rest(subject: &Subject<'_>) -> Result<Vec<LossAndGradient>, AnalysisError> {
-    (0..GRADIENT_BATCHES)
-        .map(|draw| {
+/// What is taken at w* itself.
+struct AtRest {
+    /// Mean and standard error of L(w*), where it is not paired.
+    apart: Option<(f64, f64)>,
+    gradients: Vec<LossAndGradient>,
+}
+
+impl AtRest {
+    fn new(
+        subject: &Subject<'_>,
+        evaluated: &dyn Landscape,
+        settings: &LlcSettings,
+        anchor: &[Tensor<3>],
+    ) -> Result<Self, AnalysisError> {
+        let gradient = |draw| {
             subject
                 .landscape
-                .loss_and_gradients(subject.anchor, &[GRADIENT_CHAIN], draw)
+                .loss_and_gradients(anchor, &[GRADIENT_CHAIN], draw)
+        };
+        Ok(Self {
+            apart: match settings.baseline {
+                Baseline::Paired => None,
+                Baseline::Apart(batches) => Some(baseline_apart(evaluated, anchor, batches)?),
+            },
+            gradients: (0..GRADIENT_BATCHES)
+                .map(gradient)
+                .collect::<Result<_, _>>()?,
         })
-        .collect()
+    }
 }
 
 /// Norm of the gradient, and whether it is sure not to be 0: the squared norm is the mean inner product of two different

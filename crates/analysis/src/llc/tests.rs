@@ -292,6 +292,39 @@ fn seen(kept: &[f64], baselines: &[f64]) -> Seen {
     }
 }
 
+/// Several checkpoints are one stack, and each is as it would be alone.
+#[test]
+fn places_ride_in_one_walk_and_are_as_alone() {
+    let landscape = Noisy::new(6, 1);
+    let at = |x: f32| [Tensor::<3>::full([1, 1, 6], x, &Device::flex())];
+    let anchors = [at(0.0), at(0.2), at(-0.1)];
+    let subject = |anchor| Subject {
+        landscape: &landscape,
+        evaluation: None,
+        anchor,
+        coordinate: None,
+    };
+    let mask = Mask::all();
+    let spots = anchors.each_ref().map(|anchor| Spot {
+        anchor: &anchor[..],
+        mask: &mask,
+    });
+    let settings = LlcSettings {
+        baseline: Baseline::Apart(4),
+        ..healthy(5)
+    };
+    let together = estimate_all(&subject(&anchors[0]), &settings, &spots, |_| None).unwrap();
+    for (found, anchor) in together.llcs.iter().zip(&anchors) {
+        let masks = [Mask::all()];
+        let alone = estimate(&subject(anchor), &settings, &masks, |_| None).unwrap();
+        assert_eq!(*found, alone.llcs[0]);
+    }
+    assert!(
+        together.llcs[1].mean < together.llcs[0].mean,
+        "it lies on a slope"
+    );
+}
+
 /// Chains follow one loss, and the coefficient is that of another on the same draws.
 #[test]
 fn another_loss_can_be_evaluated() {

@@ -12,6 +12,8 @@ use crate::sampler::{Chains, LossAndGradient, Mask, Part, Rule, Settings, log_ac
 /// One chain to come.
 #[derive(Debug, Clone)]
 pub struct Walker<'a> {
+    /// Where it starts: w*, the parameters of one replica, `[1, rows, cols]` each.
+    pub anchor: &'a [Tensor<3>],
     /// What it samples, and how fast.
     pub settings: Settings,
     /// What of the weights it moves.
@@ -98,32 +100,29 @@ pub struct Manner<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// Chains at `anchor`, the parameters of one replica, `[1, rows, cols]` each. `observer` may give one to a group of
-    /// chains of these numbers.
+    /// Chains at their anchors, all of one shape. `observer` may give one to a group of chains of these numbers.
     pub fn new(
         manner: &Manner<'a>,
-        anchor: &[Tensor<3>],
         walkers: &[Walker<'_>],
         mut observer: impl FnMut(&[u64]) -> Option<Box<dyn Observer + 'a>>,
     ) -> Self {
         let together = manner.landscape.together(walkers.len()).max(1);
-        let shapes: Vec<[usize; 2]> = anchor
-            .iter()
-            .map(|p| p.dims())
-            .map(|[_, rows, columns]| [rows, columns])
-            .collect();
         let groups = walkers
             .chunks(together)
             .map(|own| {
-                let start: Vec<Tensor<3>> = anchor
+                let first = own[0].anchor;
+                let shapes: Vec<[usize; 2]> = first
                     .iter()
-                    .map(|p| match own.len() {
-                        1 => p.clone(),
-                        chains => p.clone().repeat_dim(0, chains),
-                    })
+                    .map(|p| p.dims())
+                    .map(|[_, rows, columns]| [rows, columns])
                     .collect();
+                let stacked = |i: usize| match own.len() {
+                    1 => first[i].clone(),
+                    _ => Tensor::cat(own.iter().map(|w| w.anchor[i].clone()).collect(), 0),
+                };
+                let start: Vec<Tensor<3>> = (0..first.len()).map(stacked).collect();
                 let masks: Vec<&Mask> = own.iter().map(|w| w.mask).collect();
-                let mask = Mask::stack(&masks, anchor);
+                let mask = Mask::stack(&masks, first);
                 let settings: Vec<Settings> = own.iter().map(|w| w.settings).collect();
                 let noise: Vec<Stream> = own
                     .iter()
