@@ -104,6 +104,8 @@ pub enum LlcData {
 pub struct GroupPlan {
     /// Where they lie.
     pub checkpoints: CheckpointFolder,
+    /// Their shape.
+    pub network: TransformerConfig,
     /// Positions between which the ICL score is taken.
     pub icl: (usize, usize),
     /// The replicas to analyse.
@@ -418,9 +420,8 @@ fn llc_measures<'a>(
     job: &Job<'a, '_>,
     network: &mut Option<Transformer>,
 ) -> Result<Measures, AnalysisError> {
-    let config = network_config(network, job, plan)?;
-    let asked = Asked::of(plan, llc, job, &config)?;
-    if !asked.missing(plan)?.is_empty() {
+    let asked = Asked::of(plan, llc, job)?;
+    if !asked.missing(plan).is_empty() {
         let network = load(network, job, plan)?.clone();
         estimate_missing(plan, llc, shared, &[(job, &asked, network)])?;
     }
@@ -449,12 +450,7 @@ struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
-    fn of(
-        plan: &'a Plan<'a>,
-        llc: &LlcPlan,
-        job: &Job<'a, '_>,
-        config: &TransformerConfig,
-    ) -> Result<Self, AnalysisError> {
+    fn of(plan: &'a Plan<'a>, llc: &LlcPlan, job: &Job<'a, '_>) -> Result<Self, AnalysisError> {
         let sampled = job.data(plan, &llc.data);
         let evaluated = llc.evaluate.as_ref().map(|data| job.data(plan, data));
         let causes = serde_json::json!({
@@ -474,7 +470,7 @@ impl<'a> Asked<'a> {
         }
         let mut components: Vec<(Component, Key)> = Vec::new();
         for name in &llc.components {
-            for component in component::parse(name, config)? {
+            for component in component::parse(name, &job.group.network)? {
                 if components.iter().all(|(c, _)| *c != component) {
                     let key = base.clone().text("component", &component.to_string());
                     components.push((component, key.finish()));
@@ -490,15 +486,10 @@ impl<'a> Asked<'a> {
     }
 
     /// Those that are not on disk.
-    fn missing(&self, plan: &Plan<'_>) -> Result<Vec<&(Component, Key)>, AnalysisError> {
+    fn missing(&self, plan: &Plan<'_>) -> Vec<&(Component, Key)> {
         let results = Results::new(&plan.results, "llc");
-        let mut missing = Vec::new();
-        for asked in &self.components {
-            if results.get(&asked.1)?.is_none() {
-                missing.push(asked);
-            }
-        }
-        Ok(missing)
+        let asked = self.components.iter();
+        asked.filter(|(_, key)| !results.has(key)).collect()
     }
 }
 
@@ -523,7 +514,7 @@ fn estimate_missing<'a>(
         .collect();
     let mut wanted = Vec::new();
     for ((_, asked, _), anchor) in places.iter().zip(&anchors) {
-        for (component, key) in asked.missing(plan)? {
+        for (component, key) in asked.missing(plan) {
             let mask = component.mask(&config, &plan.chosen.device);
             wanted.push((anchor, mask, component, key, &asked.causes));
         }
@@ -581,7 +572,7 @@ fn estimate_missing<'a>(
     Ok(())
 }
 
-/// Chains of a stack on a GPU, over all its checkpoints and components: enough to fill it with small networks.
+/// Chains of a stack on a GPU over all its checkpoints, for each component: enough to fill it with small networks.
 const STACKED_CHAINS: usize = 64;
 
 /// How many checkpoints should be estimated in one walk on a GPU.
@@ -602,10 +593,9 @@ fn estimate_together<'a>(
 ) -> Result<(), AnalysisError> {
     let mut places: Vec<(&Job<'a, '_>, Asked<'a>, Transformer)> = Vec::new();
     for job in jobs.iter().filter(|job| job.with_llc) {
-        let network = job.network(plan)?;
-        let asked = Asked::of(plan, llc, job, network.config())?;
-        if !asked.missing(plan)?.is_empty() {
-            places.push((job, asked, network));
+        let asked = Asked::of(plan, llc, job)?;
+        if !asked.missing(plan).is_empty() {
+            places.push((job, asked, job.network(plan)?));
         }
     }
     let alike = |a: &(&Job<'a, '_>, Asked<'a>, Transformer), b: &(_, Asked<'a>, Transformer)| {
@@ -650,18 +640,6 @@ fn living(chains: &[Covariances], llc: &Llc) -> Option<Observed> {
         .filter(|(_, c)| c.is_some());
     let alive: Vec<Covariances> = alive.map(|(c, _)| c.clone()).collect();
     Covariances::averaged(&alive)
-}
-
-/// What a network is, without its weights if they are not there yet.
-fn network_config(
-    network: &Option<Transformer>,
-    job: &Job<'_, '_>,
-    plan: &Plan<'_>,
-) -> Result<TransformerConfig, AnalysisError> {
-    match network {
-        Some(network) => Ok(network.config().clone()),
-        None => Ok(job.network(plan)?.config().clone()),
-    }
 }
 
 /// A number from a hash, for streams of its own.

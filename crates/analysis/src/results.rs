@@ -40,6 +40,11 @@ impl Results {
         self.folder.join(format!("{key}.{kind}"))
     }
 
+    /// Whether there are measures under a key.
+    pub(crate) fn has(&self, key: &Key) -> bool {
+        self.path(key).exists()
+    }
+
     /// The measures under a key, if they were taken before.
     pub(crate) fn get(&self, key: &Key) -> Result<Option<Measures>, AnalysisError> {
         let path = self.path(key);

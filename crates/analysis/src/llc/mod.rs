@@ -247,9 +247,7 @@ pub fn estimate_all<'a>(
             (llc.gradient_norm, llc.in_motion) = at_rest(&places[place].gradients, spot.mask)?;
         }
         if let Draws::Auto { error, most } = settings.draws {
-            // Walls push back: in a box the temperature says nothing.
-            let boxed = settings.sampler.half_width.is_some();
-            let precise: Vec<bool> = llcs.iter().map(|l| l.is_precise(error, boxed)).collect();
+            let precise: Vec<bool> = llcs.iter().map(|l| l.is_precise(error)).collect();
             for (llc, precise) in llcs.iter_mut().zip(&precise) {
                 llc.precise = Some(*precise);
             }
@@ -431,7 +429,7 @@ impl Llc {
         }
     }
 
-    fn is_precise(&self, wanted: f64, boxed: bool) -> bool {
+    fn is_precise(&self, wanted: f64) -> bool {
         let (Some(mean), Some(error)) = (self.mean, self.error()) else {
             // Nothing that more draws could mend.
             return self.mean.is_none();
@@ -441,8 +439,9 @@ impl Llc {
             (Some(drift), Some(se)) if drift.abs() > 2.0 * se => drift.abs(),
             _ => 0.0,
         };
+        // Walls push back: in a box the temperature says nothing.
         // Chains that began at w* without heat: slow directions warm up long after the fast ones have settled.
-        let warm = boxed
+        let warm = self.boxed
             || self
                 .temperature
                 .is_none_or(|(t, se)| t + 2.0 * se > 1.0 - wanted);

@@ -72,13 +72,18 @@ struct Group<'a> {
 
 /// All chains of an estimate, on their way.
 pub struct Walk<'a> {
+    terms: Terms<'a>,
+    groups: Vec<Group<'a>>,
+}
+
+/// What every group needs of the walk.
+struct Terms<'a> {
     landscape: &'a dyn Landscape,
     /// Whose loss is estimated, where it is not the sampler's.
     evaluation: Option<&'a dyn Landscape>,
     rule: Rule,
     paired: bool,
     sight: Sight,
-    groups: Vec<Group<'a>>,
 }
 
 /// How a walk goes about.
@@ -148,11 +153,13 @@ impl<'a> Walk<'a> {
             })
             .collect();
         Self {
-            landscape: manner.landscape,
-            evaluation: manner.evaluation,
-            rule: manner.rule,
-            paired: manner.paired,
-            sight: manner.sight,
+            terms: Terms {
+                landscape: manner.landscape,
+                evaluation: manner.evaluation,
+                rule: manner.rule,
+                paired: manner.paired,
+                sight: manner.sight,
+            },
             groups,
         }
     }
@@ -162,18 +169,10 @@ impl<'a> Walk<'a> {
     /// # Errors
     /// If the device fails.
     pub fn advance(&mut self, draws: usize) -> Result<(), AnalysisError> {
-        let (landscape, evaluation) = (self.landscape, self.evaluation);
-        let (rule, paired, sight) = (self.rule, self.paired, self.sight);
-        let terms = Terms {
-            landscape,
-            evaluation,
-            rule,
-            paired,
-            sight,
-        };
+        let terms = &self.terms;
         self.groups
             .par_iter_mut()
-            .map(|group| group.advance(&terms, draws))
+            .map(|group| group.advance(terms, draws))
             .collect()
     }
 
@@ -186,15 +185,6 @@ impl<'a> Walk<'a> {
     pub fn weights(&self) -> impl Iterator<Item = &[Tensor<3>]> {
         self.groups.iter().map(|g| g.chains.weights())
     }
-}
-
-/// What every group needs of the walk.
-struct Terms<'a> {
-    landscape: &'a dyn Landscape,
-    evaluation: Option<&'a dyn Landscape>,
-    rule: Rule,
-    paired: bool,
-    sight: Sight,
 }
 
 impl Group<'_> {

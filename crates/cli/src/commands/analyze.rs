@@ -97,6 +97,7 @@ pub fn analyze_in(
         .iter()
         .map(|group| {
             Ok(GroupPlan {
+                network: group.network.clone(),
                 checkpoints: CheckpointFolder::open(group.place(folder.checkpoints()))?,
                 icl: run.config.analysis.icl_positions(group.network.n_ctx),
                 replicas: group
