@@ -28,6 +28,10 @@ use crate::results::Results;
 use crate::table::MeasureRow;
 use crate::{behaviour, heads, paired, structure, tokens, traces};
 
+mod follow;
+
+pub use follow::Follower;
+
 /// The methods behind the figures, as a report names them.
 pub const METHOD: &str = "behaviour/1, llc/3";
 
@@ -121,6 +125,8 @@ pub struct ReplicaPlan {
     pub phases: Vec<(u64, Arc<Source>)>,
     /// Tokens of one update.
     pub tokens_per_step: u64,
+    /// Whether its λ̂ is estimated, where any is.
+    pub llc: bool,
 }
 
 /// All that an analysis needs.
@@ -221,7 +227,7 @@ pub fn analyze<'a>(plan: &'a Plan<'a>) -> Result<Vec<MeasureRow>, AnalysisError>
                     group,
                     replica,
                     file,
-                    with_llc: i % every == 0 || i + 1 == files.len(),
+                    with_llc: replica.llc && (i % every == 0 || i + 1 == files.len()),
                 });
             }
         }

@@ -30,7 +30,7 @@ mod tokens;
 pub mod traces;
 
 pub use analyze::{
-    GroupPlan, LlcData, LlcPlan, METHOD, Plan, ReplicaPlan, Settings, Streams, analyze,
+    Follower, GroupPlan, LlcData, LlcPlan, METHOD, Plan, ReplicaPlan, Settings, Streams, analyze,
 };
 pub use error::AnalysisError;
 pub use measures::Measures;

@@ -11,6 +11,7 @@ mod arguments;
 mod bench;
 mod commands;
 mod failure;
+mod online;
 mod place;
 mod spot;
 mod watch;

@@ -26,6 +26,7 @@ pub fn training(name: &str, plain: bool, interrupter: &Interrupter) -> Box<dyn O
 struct Lines {
     pace: Option<Pace>,
     done: Step,
+    stage: String,
 }
 
 impl Observer for Lines {
@@ -57,11 +58,23 @@ impl Observer for Lines {
                 .filter(|l| l.is_finite())
                 .collect();
             let mean = finite.iter().sum::<f32>() / finite.len().max(1) as f32;
+            let stage = match self.stage.as_str() {
+                "" => String::new(),
+                stage => format!("  stage: {stage}"),
+            };
             eprintln!(
-                "  step {:>7} of {}  loss {mean:.3}  {left}",
+                "  step {:>7} of {}  loss {mean:.3}{stage}  {left}",
                 progress.step, progress.last
             );
         }
+    }
+
+    fn stage(&mut self, present: &str) {
+        present.clone_into(&mut self.stage);
+    }
+
+    fn boundary(&mut self, sentence: &str) {
+        eprintln!("  {sentence}");
     }
 
     fn frozen(&mut self, replica: &str, step: u64) {

@@ -8,8 +8,8 @@ use burn::data::dataloader::Progress as Items;
 use burn::tensor::{Device, Tensor};
 use burn_train::Interrupter;
 use burn_train::metric::{
-    IterationSpeedMetric, LossInput, LossMetric, Metric, MetricDefinition, MetricId,
-    MetricMetadata, Numeric,
+    IterationSpeedMetric, LossInput, LossMetric, Metric, MetricAttributes, MetricDefinition,
+    MetricEntry, MetricId, MetricMetadata, Numeric, SerializedEntry,
 };
 use burn_train::renderer::{MetricState, MetricsRenderer, tui::TuiMetricsRendererWrapper};
 use ontogeny_store::Step;
@@ -18,6 +18,11 @@ use crate::observer::{Observer, Progress};
 
 /// Curves beyond this many replicas would not be told apart on a terminal.
 const REPLICAS_SHOWN: usize = 6;
+
+/// The present stage, as the dashboard calls it.
+const STAGE: &str = "Stage";
+/// The latest boundary.
+const BOUNDARY: &str = "Latest boundary";
 
 /// The dashboard: one curve of loss for each replica, and the speed.
 pub struct Dashboard {
@@ -46,6 +51,19 @@ impl Dashboard {
         }
     }
 
+    /// Shows the latest text of a metric that has no number.
+    fn tell(&mut self, name: &str, text: &str) {
+        let Some(renderer) = &mut self.renderer else {
+            return;
+        };
+        let text = SerializedEntry {
+            formatted: text.to_owned(),
+            serialized: text.to_owned(),
+        };
+        let entry = MetricEntry::new(MetricId::new(Arc::new(name.to_owned())), text);
+        renderer.update_train(MetricState::Generic(entry));
+    }
+
     fn metadata(&self, step: Step) -> MetricMetadata {
         let done = (step.0 - self.begun_at.0) as usize;
         MetricMetadata {
@@ -68,7 +86,7 @@ fn state<M: Metric + Numeric>(
     metadata: &MetricMetadata,
 ) -> Option<MetricState> {
     let entry = metric.update(input, metadata).ok()?;
-    let entry = burn_train::metric::MetricEntry::new(definition.metric_id.clone(), entry);
+    let entry = MetricEntry::new(definition.metric_id.clone(), entry);
     Some(MetricState::Numeric(entry, metric.value()))
 }
 
@@ -91,6 +109,14 @@ impl Observer for Dashboard {
             })
             .collect();
         renderer.register_metric(self.speed.0.clone());
+        for name in [STAGE, BOUNDARY] {
+            renderer.register_metric(MetricDefinition {
+                metric_id: MetricId::new(Arc::new(name.to_owned())),
+                name: Arc::new(name.to_owned()),
+                description: None,
+                attributes: MetricAttributes::None,
+            });
+        }
         renderer.start(1, 1, Some(last.0 as usize), Some(&self.name));
         renderer.start_split("train", last.0 as usize);
         (self.renderer, self.begun_at, self.last) = (Some(renderer), step, last);
@@ -119,6 +145,14 @@ impl Observer for Dashboard {
         if let Some(state) = state(&self.speed.0, &mut self.speed.1, &(), &metadata) {
             renderer.update_train(state);
         }
+    }
+
+    fn stage(&mut self, present: &str) {
+        self.tell(STAGE, present);
+    }
+
+    fn boundary(&mut self, sentence: &str) {
+        self.tell(BOUNDARY, sentence);
     }
 
     fn frozen(&mut self, replica: &str, step: u64) {

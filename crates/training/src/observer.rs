@@ -1,6 +1,6 @@
 //! What the training loop tells whoever watches. Nothing flows back.
 
-use ontogeny_store::Step;
+use ontogeny_store::{CheckpointEntry, Step};
 
 /// Where training stands.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +23,12 @@ pub trait Observer {
     fn step(&mut self, step: Step);
     /// A line of metrics was written.
     fn metrics(&mut self, progress: &Progress<'_>);
+    /// A checkpoint was written.
+    fn checkpoint(&mut self, _entry: &CheckpointEntry) {}
+    /// The stages that the replicas are in, in a few words, as far as can be told.
+    fn stage(&mut self, _present: &str) {}
+    /// A boundary between stages has become sure; a sentence.
+    fn boundary(&mut self, _sentence: &str) {}
     /// A replica stopped being finite at the update after `step`.
     fn frozen(&mut self, replica: &str, step: u64);
     /// The group is complete, or was interrupted.

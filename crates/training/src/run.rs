@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use ontogeny_data::{DataError, Source, SourceSpec};
 use ontogeny_model::{ModelError, TransformerConfig, weights};
-use ontogeny_store::{Checkpoint, Key, KeyBuilder, NamedTensor, ReplicaEntry, Schedule, Step};
+use ontogeny_store::{
+    Checkpoint, CheckpointFolder, Key, KeyBuilder, NamedTensor, ReplicaEntry, RunFolder, Schedule,
+    Step,
+};
 
 use crate::config::{LoadedConfig, RunConfig, TrainingSection};
 use crate::error::TrainingError;
@@ -240,6 +243,19 @@ impl Group {
             Some(name) => below.join(name),
             None => below,
         }
+    }
+
+    /// The folder of the group's checkpoints, made if it is not there yet.
+    ///
+    /// # Errors
+    /// A folder that cannot be made, or that is there for another network.
+    pub fn checkpoints(&self, folder: &RunFolder) -> Result<CheckpointFolder, TrainingError> {
+        let network = serde_json::to_value(&self.network).map_err(|e| TrainingError::State {
+            path: folder.checkpoints(),
+            reason: e.to_string(),
+        })?;
+        let place = self.place(folder.checkpoints());
+        Ok(CheckpointFolder::create(place, &network)?)
     }
 
     /// Names of the replicas in the order of the leading axis.

@@ -9,8 +9,8 @@ use ontogeny_data::{Sequences, Split};
 use ontogeny_model::device::Chosen;
 use ontogeny_model::{Transformer, init, weights};
 use ontogeny_store::{
-    Checkpoint, CheckpointFolder, RunFolder, Schedule, ScheduleSpec, Series, StateFolder, Step,
-    Stream, TensorFile,
+    Checkpoint, CheckpointEntry, CheckpointFolder, RunFolder, Schedule, ScheduleSpec, Series,
+    StateFolder, Step, Stream, TensorFile,
 };
 use serde::{Deserialize, Serialize};
 
@@ -119,11 +119,7 @@ impl<'a> GroupTraining<'a> {
     ) -> Result<Self, TrainingError> {
         let group = &run.groups[index];
         let last = Step(group.training.steps);
-        let network = serde_json::to_value(&group.network).map_err(|e| TrainingError::State {
-            path: folder.checkpoints(),
-            reason: e.to_string(),
-        })?;
-        let checkpoints = CheckpointFolder::create(group.place(folder.checkpoints()), &network)?;
+        let checkpoints = group.checkpoints(folder)?;
         let states = StateFolder::create(group.place(folder.state()))?;
 
         let mut stacks = stacks(group, chosen)?;
@@ -194,7 +190,7 @@ impl<'a> GroupTraining<'a> {
             let taken_up = self.taken_up_at == Some(self.step);
             let known = taken_up && self.checkpoints.path_of(self.step).exists();
             if self.run.schedule.contains(self.step) && !known {
-                self.write_checkpoint()?;
+                observer.checkpoint(&self.write_checkpoint()?);
             }
             let due = done || stopping || self.state_is_due(state_written.elapsed());
             if due && !taken_up {
@@ -269,7 +265,7 @@ impl<'a> GroupTraining<'a> {
         Ok(())
     }
 
-    fn write_checkpoint(&self) -> Result<(), TrainingError> {
+    fn write_checkpoint(&self) -> Result<CheckpointEntry, TrainingError> {
         let stacks = self
             .stacks
             .iter()
@@ -282,7 +278,7 @@ impl<'a> GroupTraining<'a> {
             tensors: join(stacks),
         })?;
         tracing::debug!(step = self.step.0, hash = %entry.hash.short(), "checkpoint written");
-        Ok(())
+        Ok(entry)
     }
 
     fn state_is_due(&self, since: Duration) -> bool {

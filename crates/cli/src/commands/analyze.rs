@@ -14,9 +14,9 @@ use ontogeny_analysis::{
 };
 use ontogeny_data::Split;
 use ontogeny_model::device::Chosen;
-use ontogeny_store::{CheckpointFolder, RunFolder, write_atomically};
+use ontogeny_store::{CheckpointFolder, RunFolder, Step, write_atomically};
 use ontogeny_training::config::{self, AnalysisSection, RunConfig, StagesSection};
-use ontogeny_training::{Interrupter, Run, tokens_seen};
+use ontogeny_training::{Group, Interrupter, Run, tokens_seen};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -96,20 +96,8 @@ pub fn analyze_in(
         .groups
         .iter()
         .map(|group| {
-            Ok(GroupPlan {
-                network: group.network.clone(),
-                checkpoints: CheckpointFolder::open(group.place(folder.checkpoints()))?,
-                icl: run.config.analysis.icl_positions(group.network.n_ctx),
-                replicas: group
-                    .replicas
-                    .iter()
-                    .map(|replica| ReplicaPlan {
-                        name: replica.entry.name.clone(),
-                        phases: replica.phases.clone(),
-                        tokens_per_step: tokens_seen(group, ontogeny_store::Step(1)),
-                    })
-                    .collect(),
-            })
+            let there = CheckpointFolder::open(group.place(folder.checkpoints()))?;
+            Ok(group_plan(run, group, there))
         })
         .collect::<Result<Vec<_>>>()?;
     let measurements = watch::Measurements::new();
@@ -141,6 +129,26 @@ pub fn analyze_in(
         stages,
         seconds,
     }))
+}
+
+/// What is to be measured of a group whose checkpoints lie in `checkpoints`.
+pub fn group_plan(run: &Run, group: &Group, checkpoints: CheckpointFolder) -> GroupPlan {
+    let llc = &run.config.analysis.llc;
+    GroupPlan {
+        network: group.network.clone(),
+        checkpoints,
+        icl: run.config.analysis.icl_positions(group.network.n_ctx),
+        replicas: group
+            .replicas
+            .iter()
+            .map(|replica| ReplicaPlan {
+                name: replica.entry.name.clone(),
+                phases: replica.phases.clone(),
+                tokens_per_step: tokens_seen(group, Step(1)),
+                llc: llc.wants(replica.entry.seed),
+            })
+            .collect(),
+    }
 }
 
 /// Stages of each replica; one with too few checkpoints is passed over with a word. `rows` are sorted by
@@ -227,7 +235,7 @@ fn print_verdicts(rows: &[MeasureRow]) {
 }
 
 /// The analysis' own settings, from what was typed.
-fn settings(section: &AnalysisSection) -> Settings {
+pub fn settings(section: &AnalysisSection) -> Settings {
     let llc = &section.llc;
     Settings {
         seed: section.seed,
@@ -297,7 +305,7 @@ fn llc_data(data: config::LlcData) -> LlcData {
 }
 
 /// The detector's own settings, from what was typed.
-fn stage_settings(section: &StagesSection) -> StageSettings {
+pub fn stage_settings(section: &StagesSection) -> StageSettings {
     StageSettings {
         level: section.level,
         evidence: section.evidence,

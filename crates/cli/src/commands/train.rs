@@ -3,9 +3,31 @@
 use anyhow::Result;
 use ontogeny_model::device::Chosen;
 use ontogeny_store::RunFolder;
+use ontogeny_training::observer::Observer;
 use ontogeny_training::{Interrupter, Run, TrainingOutcome, train};
 
-use crate::{place, watch};
+use crate::{online, place, watch};
+
+/// Trains beside a monitor that looks for stages in what is there so far.
+fn watched(
+    run: &Run,
+    folder: &RunFolder,
+    chosen: &Chosen,
+    interrupter: &Interrupter,
+    observer: Box<dyn Observer>,
+) -> Result<TrainingOutcome> {
+    let clock = online::Clock::default();
+    let (monitor, mut watched) = online::pair(run, folder, chosen, &clock, observer)?;
+    std::thread::scope(|scope| {
+        let looking = scope.spawn(|| monitor.watch());
+        let outcome = train(run, folder, chosen, interrupter, &mut watched);
+        clock.stop();
+        if looking.join().is_err() {
+            tracing::warn!("looking for stages during training broke off");
+        }
+        Ok(outcome?)
+    })
+}
 
 /// Trains to the end, or to where Ctrl-C was pressed, and keeps how it ended.
 pub fn train_in(
@@ -15,9 +37,13 @@ pub fn train_in(
     plain: bool,
     interrupter: &Interrupter,
 ) -> Result<TrainingOutcome> {
-    let mut observer = watch::training(&run.config.name, plain, interrupter);
-    let outcome = train(run, folder, chosen, interrupter, observer.as_mut())?;
-    drop(observer);
+    let observer = watch::training(&run.config.name, plain, interrupter);
+    let outcome = if run.config.stages.online {
+        watched(run, folder, chosen, interrupter, observer)?
+    } else {
+        let mut observer = observer;
+        train(run, folder, chosen, interrupter, observer.as_mut())?
+    };
     let path = folder.root().join(super::analyze::TIMES);
     super::analyze::add_seconds(&path, "train", outcome.seconds)?;
     place::write_json(&folder.root().join("training.json"), &outcome.replicas)?;

@@ -196,6 +196,9 @@ pub struct LlcSection {
     pub observables: usize,
     /// It is estimated at every n-th checkpoint.
     pub every: usize,
+    /// Of an experiment with many seeds: those whose replicas are estimated. Default: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seeds: Option<Vec<u64>>,
 }
 
 impl Default for LlcSection {
@@ -224,6 +227,7 @@ impl Default for LlcSection {
             looks: 2,
             observables: 0,
             every: 1,
+            seeds: None,
         }
     }
 }
@@ -280,6 +284,10 @@ pub struct StagesSection {
     pub head_rise: f64,
     /// Least fall of a divergence or a loss, in nats, that can name a stage.
     pub least_fall: f64,
+    /// Whether checkpoints are measured, and boundaries announced, while training goes on.
+    pub online: bool,
+    /// Share of the time that this may take from training where no core is idle.
+    pub online_share: f64,
 }
 
 impl Default for StagesSection {
@@ -293,6 +301,8 @@ impl Default for StagesSection {
             same_place: 0.4,
             head_rise: 0.1,
             least_fall: 0.05,
+            online: true,
+            online_share: 0.1,
         }
     }
 }
@@ -334,7 +344,7 @@ impl AnalysisSection {
         }
     }
 
-    pub(super) fn validate(&self, evals: &[EvalSection]) -> Result<(), Problem> {
+    pub(super) fn validate(&self, evals: &[EvalSection], seeds: &[u64]) -> Result<(), Problem> {
         at_least("analysis.held_out", self.held_out as u64, 1)?;
         at_most("analysis.held_out", self.held_out as u64, 1_000_000)?;
         at_least("analysis.repeated", self.repeated as u64, 1)?;
@@ -349,7 +359,8 @@ impl AnalysisSection {
                 ),
             ));
         }
-        self.llc.validate(evals)
+        self.llc.validate(evals)?;
+        self.llc.validate_seeds(seeds)
     }
 }
 
@@ -362,6 +373,25 @@ impl LlcSection {
     /// The data whose loss is estimated, where it is another.
     pub fn evaluate(&self) -> Option<LlcData> {
         self.evaluate.as_deref().map(LlcData::named)
+    }
+
+    /// Whether replicas of this seed are estimated.
+    pub fn wants(&self, seed: u64) -> bool {
+        self.seeds
+            .as_ref()
+            .is_none_or(|seeds| seeds.contains(&seed))
+    }
+
+    fn validate_seeds(&self, known: &[u64]) -> Result<(), Problem> {
+        let key = "analysis.llc.seeds";
+        let wanted = self.seeds.iter().flatten();
+        match wanted.into_iter().find(|seed| !known.contains(seed)) {
+            Some(unknown) => Err(Problem::new(
+                key,
+                format!("`{key}` names {unknown}, which is none of the run's `seeds`, {known:?}"),
+            )),
+            None => Ok(()),
+        }
     }
 
     fn validate(&self, evals: &[EvalSection]) -> Result<(), Problem> {
@@ -458,6 +488,16 @@ impl StagesSection {
         not_negative("stages.sure_change", self.sure_change)?;
         not_negative("stages.same_place", self.same_place)?;
         not_negative("stages.head_rise", self.head_rise)?;
-        not_negative("stages.least_fall", self.least_fall)
+        not_negative("stages.least_fall", self.least_fall)?;
+        if !(self.online_share > 0.0 && self.online_share <= 1.0) {
+            return Err(Problem::new(
+                "stages.online_share",
+                format!(
+                    "`stages.online_share` must be above 0 and at most 1, found {}",
+                    self.online_share
+                ),
+            ));
+        }
+        Ok(())
     }
 }

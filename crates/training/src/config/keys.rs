@@ -31,6 +31,7 @@ pub(super) fn example() -> Result<Shape, ConfigError> {
     example.training.start_replica = Some(String::new());
     example.analysis.llc.half_width = Some(1.0);
     example.analysis.llc.evaluate = Some(String::new());
+    example.analysis.llc.seeds = Some(vec![0]);
     serde_json::to_value(example)
         .map_err(|error| ConfigError::new(format!("the defaults cannot be written: {error}")))
 }

@@ -53,7 +53,7 @@ impl RunConfig {
         for (index, eval) in self.evals.iter().enumerate() {
             source(&format!("evals[{index}].data"), &eval.data)?;
         }
-        self.analysis.validate(&self.evals)?;
+        self.analysis.validate(&self.evals, &self.seeds)?;
         self.stages.validate()?;
         let arms: Vec<&str> = self.arms.iter().map(|arm| arm.name.as_str()).collect();
         names("arms", &arms, &[])
