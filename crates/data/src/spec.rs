@@ -38,6 +38,16 @@ impl SourceSpec {
     }
 }
 
+/// For fields that are written only where they say something, so that the keys of configurations
+/// without them stay what they are.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands over a reference"
+)]
+pub(crate) fn is_zero(value: &f64) -> bool {
+    *value == 0.0
+}
+
 /// Refuses a number that is not from `least` to `most`.
 pub(crate) fn in_range(
     key: &'static str,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::DataError;
-use crate::spec::in_range;
+use crate::spec::{in_range, is_zero};
 
 /// A synthetic language whose exact Bayes filter is known.
 ///
@@ -42,8 +42,15 @@ pub struct NgramInductionSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub active: Option<usize>,
     /// Probability that a token that follows no trigger is one of the active triggers, all
-    /// equally likely, instead of what the tables say (they may also give a trigger).
+    /// equally likely unless `burstiness` says otherwise, instead of what the tables say (they may
+    /// also give a trigger).
     pub recurrence: f64,
+    /// Probability that such a recurrence is of a trigger that the sequence has shown already, all
+    /// of these equally likely; otherwise, and where none was shown yet, it is of any active one.
+    /// Triggers come as often as without it, in fewer kinds per sequence (Chan et al., arXiv
+    /// 2205.05055). Needs every trigger active: the observer would not know which can recur.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub burstiness: f64,
     /// Probability that an active trigger is followed by its successor; otherwise by what the
     /// tables say.
     pub reliability: f64,
@@ -76,6 +83,7 @@ impl Default for NgramInductionSpec {
             trigger_tokens: Vec::new(),
             active: None,
             recurrence: 0.2,
+            burstiness: 0.0,
             reliability: 1.0,
         }
     }
@@ -117,6 +125,7 @@ impl NgramInductionSpec {
         in_range("trigram_strength", self.trigram_strength, 0.0, 10.0)?;
         in_range("zipf", self.zipf, -10.0, 10.0)?;
         in_range("recurrence", self.recurrence, 0.0, 0.95)?;
+        in_range("burstiness", self.burstiness, 0.0, 1.0)?;
         in_range("reliability", self.reliability, 0.0, 1.0)?;
         self.check_triggers()
     }
@@ -146,6 +155,18 @@ impl NgramInductionSpec {
             return Err(DataError::setting(
                 "active",
                 format!("is {active}, more than the {} triggers", self.n_triggers),
+            ));
+        }
+        if self.burstiness > 0.0 && self.n_active() < self.n_triggers {
+            return Err(DataError::setting(
+                "burstiness",
+                format!(
+                    "is {}, but only {} of the {} triggers are active: leave `active` out or \
+                     `burstiness` at 0",
+                    self.burstiness,
+                    self.n_active(),
+                    self.n_triggers
+                ),
             ));
         }
         if self.trigger_tokens.is_empty() {
@@ -206,6 +227,12 @@ mod tests {
         refused(|s| s.trigram_strength = f64::NAN, "trigram_strength", "NaN");
         refused(|s| s.recurrence = 1.0, "recurrence", "0.95");
         refused(|s| s.reliability = -0.1, "reliability", "-0.1");
+        refused(|s| s.burstiness = 1.5, "burstiness", "is 1.5");
+        refused(
+            |s| (s.burstiness, s.active) = (0.5, Some(3)),
+            "burstiness",
+            "only 3 of the 4 triggers are active",
+        );
         refused(|s| s.n_triggers = 64, "n_triggers", "successors");
         refused(|s| s.active = Some(5), "active", "more than the 4");
         refused(

@@ -51,6 +51,13 @@ fn specs() -> Vec<NgramInductionSpec> {
         }),
         spec(|s| s.active = Some(0)),
         spec(|s| s.n_triggers = 0),
+        spec(|s| (s.burstiness, s.recurrence) = (0.8, 0.5)),
+        spec(|s| {
+            s.n_triggers = 3;
+            s.burstiness = 1.0;
+            s.reliability = 0.7;
+            s.recurrence = 0.6;
+        }),
     ]
 }
 
@@ -118,6 +125,8 @@ fn likelihood(
                 .position(|&trigger| trigger == token)
         };
         let is_active = |place: usize| set >> place & 1 == 1;
+        let shown = |k: usize| tokens[..t].contains(&program.triggers[k]);
+        let n_shown = (0..program.triggers.len()).filter(|&k| shown(k)).count();
         p *= match place(last) {
             Some(k) if is_active(k) => {
                 let hit = if successor(k) == next { 1.0 } else { 0.0 };
@@ -127,7 +136,14 @@ fn likelihood(
             None if spec.n_active() == 0 => tables,
             None => {
                 let hit = match place(next) {
-                    Some(k) if is_active(k) => 1.0 / spec.n_active() as f64,
+                    Some(k) if is_active(k) => {
+                        let any = 1.0 / spec.n_active() as f64;
+                        let bursty = match n_shown {
+                            0 => any,
+                            n => f64::from(u8::from(shown(k))) / n as f64,
+                        };
+                        spec.burstiness * bursty + (1.0 - spec.burstiness) * any
+                    }
                     _ => 0.0,
                 };
                 spec.recurrence * hit + (1.0 - spec.recurrence) * tables
@@ -287,7 +303,7 @@ fn sequences_have_the_programs_probabilities() {
             cells += 1;
         }
         // Wilson & Hilferty 1931: (χ²/ν)^{1/3} is nearly normal with mean 1 − 2/9ν and variance
-        // 2/9ν. 4.75 standard deviations leave a chance of 10⁻⁶ for each of the eight programs.
+        // 2/9ν. 4.75 standard deviations leave a chance of 10⁻⁶ for each of the ten programs.
         let nu = f64::from(cells - 1);
         let z = ((chi / nu).cbrt() - (1.0 - 2.0 / (9.0 * nu))) / (2.0 / (9.0 * nu)).sqrt();
         assert!(
@@ -357,4 +373,44 @@ fn impossible_sequences_keep_the_oracles_defined() {
             assert!(row.iter().all(|l| l.is_finite() && *l >= LEAST_LOG_PROB));
         }
     }
+}
+
+#[test]
+fn burstiness_moves_recurrences_to_fewer_triggers_and_leaves_their_number() {
+    let n = 4000;
+    let counts = |burstiness: f64| {
+        let spec = NgramInductionSpec {
+            n_triggers: 12,
+            burstiness,
+            ..NgramInductionSpec::default()
+        };
+        let source = NgramInduction::build(&spec, 64).unwrap();
+        let stream = Stream::new(5, "burstiness", &[]);
+        let (mut all, mut squares, mut repeated) = (0.0, 0.0, 0.0);
+        for row in 0..n {
+            let mut tokens = Vec::new();
+            source.draw_into(&mut stream.at(row), &mut tokens);
+            let shown: Vec<u32> = tokens
+                .into_iter()
+                .filter(|&token| source.is_trigger(token))
+                .collect();
+            let kinds = shown
+                .iter()
+                .collect::<std::collections::BTreeSet<_>>()
+                .len();
+            all += shown.len() as f64;
+            squares += (shown.len() as f64).powi(2);
+            repeated += (shown.len() - kinds) as f64;
+        }
+        let n = n as f64;
+        let error = (squares / n - (all / n).powi(2)).sqrt() / n.sqrt();
+        (all / n, repeated / n, error)
+    };
+    let (even, bursty) = (counts(0.0), counts(0.9));
+    // The chance of a recurrence is the same after every token that is no trigger; which trigger
+    // it is of changes only what the tables say two tokens later. Five standard errors of the
+    // difference, and one per cent of the number for that.
+    let tolerance = 5.0 * even.2.hypot(bursty.2) + 0.01 * even.0;
+    assert!((even.0 - bursty.0).abs() < tolerance, "{even:?} {bursty:?}");
+    assert!(bursty.1 > even.1 + 2.0, "{even:?} {bursty:?}");
 }
