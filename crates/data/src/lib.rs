@@ -32,6 +32,7 @@ mod ngram_induction;
 mod source;
 mod spec;
 mod text;
+mod training_set;
 
 pub use describe::{Description, OracleDescription, TriggerDescription, ZipfFit, zipf_fit};
 pub use error::DataError;

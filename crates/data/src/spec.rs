@@ -38,6 +38,17 @@ impl SourceSpec {
     }
 }
 
+/// Refuses a training set without a sequence.
+pub(crate) fn training_set(size: Option<u64>) -> Result<(), DataError> {
+    if size == Some(0) {
+        return Err(DataError::setting(
+            "training_set",
+            "is 0; a set has at least one sequence (leave it out for new ones without end)",
+        ));
+    }
+    Ok(())
+}
+
 /// For fields that are written only where they say something, so that the keys of configurations
 /// without them stay what they are.
 #[expect(

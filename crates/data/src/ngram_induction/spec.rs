@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::DataError;
-use crate::spec::{in_range, is_zero};
+use crate::spec::{in_range, is_zero, training_set};
 
 /// A synthetic language whose exact Bayes filter is known.
 ///
@@ -54,6 +54,20 @@ pub struct NgramInductionSpec {
     /// Probability that an active trigger is followed by its successor; otherwise by what the
     /// tables say.
     pub reliability: f64,
+    /// Probability that a sequence is its first `segment` tokens repeated until it is full. The
+    /// in-context oracle knows of it; the others are those of the language without repetitions,
+    /// and so are [`crate::Source::token_frequencies`].
+    #[serde(skip_serializing_if = "is_zero")]
+    pub repeat: f64,
+    /// Tokens of a repeated segment, fewer than the `n_ctx + 1` of a sequence: absent means half
+    /// of them, rounded up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub segment: Option<usize>,
+    /// Number of sequences that training draws from, uniformly: absent means that every sequence
+    /// is a new one. Sequence `k` depends on `seed` and `k` alone, so a larger set contains the
+    /// smaller ones. Held-out sequences are always new.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub training_set: Option<u64>,
 }
 
 /// Which tokens are triggers, by rank of frequency.
@@ -85,6 +99,9 @@ impl Default for NgramInductionSpec {
             recurrence: 0.2,
             burstiness: 0.0,
             reliability: 1.0,
+            repeat: 0.0,
+            segment: None,
+            training_set: None,
         }
     }
 }
@@ -127,6 +144,14 @@ impl NgramInductionSpec {
         in_range("recurrence", self.recurrence, 0.0, 0.95)?;
         in_range("burstiness", self.burstiness, 0.0, 1.0)?;
         in_range("reliability", self.reliability, 0.0, 1.0)?;
+        in_range("repeat", self.repeat, 0.0, 1.0)?;
+        if self.segment == Some(0) {
+            return Err(DataError::setting(
+                "segment",
+                "is 0; a repeated segment has at least one token",
+            ));
+        }
+        training_set(self.training_set)?;
         self.check_triggers()
     }
 
@@ -228,6 +253,9 @@ mod tests {
         refused(|s| s.recurrence = 1.0, "recurrence", "0.95");
         refused(|s| s.reliability = -0.1, "reliability", "-0.1");
         refused(|s| s.burstiness = 1.5, "burstiness", "is 1.5");
+        refused(|s| s.repeat = -0.5, "repeat", "is -0.5");
+        refused(|s| s.segment = Some(0), "segment", "at least one token");
+        refused(|s| s.training_set = Some(0), "training_set", "leave it out");
         refused(
             |s| (s.burstiness, s.active) = (0.5, Some(3)),
             "burstiness",

@@ -9,7 +9,6 @@ const D: usize = 4;
 
 /// The program written down a second time, as the probability of a sequence given the latents.
 struct Enumeration {
-    program: Program,
     /// Probability of each sequence, by its number in base `D`, first token most significant.
     joint: Vec<f64>,
 }
@@ -93,7 +92,24 @@ impl Enumeration {
                 }
             }
         }
-        Self { program, joint }
+        Self { joint }
+    }
+
+    /// The same where sequences repeat their beginning.
+    fn repeating(spec: &NgramInductionSpec, segment: usize) -> Self {
+        let mut once = Self::new(spec);
+        let repeated: Vec<f64> = (0..once.joint.len())
+            .map(|number| {
+                let tokens = digits(number, LEN);
+                let periodic = (segment..LEN).all(|t| tokens[t] == tokens[t - segment]);
+                let of_segment = once.of_prefix(&tokens[..segment]);
+                if periodic { of_segment } else { 0.0 }
+            })
+            .collect();
+        for (p, repeated) in once.joint.iter_mut().zip(repeated) {
+            *p = spec.repeat * repeated + (1.0 - spec.repeat) * *p;
+        }
+        once
     }
 
     /// Probability that a sequence begins like this.
@@ -167,38 +183,72 @@ fn predictions(source: &NgramInduction, oracle: Oracle, sequence: &[u32]) -> Vec
     rows
 }
 
+#[track_caller]
+fn is_exact(spec: &NgramInductionSpec, exact: &Enumeration) {
+    assert!((exact.joint.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+    let source = NgramInduction::build(spec, LEN - 1).unwrap();
+    let mut compared = 0;
+    for number in 0..exact.joint.len() {
+        let tokens = digits(number, LEN);
+        let rows = predictions(&source, Oracle::InContext, &tokens);
+        for (position, row) in rows.iter().enumerate() {
+            let prefix = &tokens[..=position];
+            assert!(
+                (row.iter().sum::<f64>() - 1.0).abs() < 1e-9,
+                "{spec:?} {prefix:?}"
+            );
+            let of_prefix = exact.of_prefix(prefix);
+            if of_prefix < 1e-14 {
+                continue;
+            }
+            for (next, &p) in row.iter().enumerate() {
+                let longer = [prefix, &[next as u32]].concat();
+                let expected = exact.of_prefix(&longer) / of_prefix;
+                assert!(
+                    (p - expected).abs() < 1e-6,
+                    "{spec:?} {longer:?} {p} {expected}"
+                );
+                compared += 1;
+            }
+        }
+    }
+    assert!(compared > 500, "{compared}");
+}
+
 #[test]
 fn the_filter_is_exact() {
     for spec in specs() {
-        let exact = Enumeration::new(&spec);
-        assert!((exact.joint.iter().sum::<f64>() - 1.0).abs() < 1e-12);
-        let source = source(&spec, LEN - 1);
-        let mut compared = 0;
-        for number in 0..exact.joint.len() {
-            let tokens = digits(number, LEN);
-            let rows = predictions(&source, Oracle::InContext, &tokens);
-            for (position, row) in rows.iter().enumerate() {
-                let prefix = &tokens[..=position];
-                assert!(
-                    (row.iter().sum::<f64>() - 1.0).abs() < 1e-9,
-                    "{spec:?} {prefix:?}"
-                );
-                let of_prefix = exact.of_prefix(prefix);
-                if of_prefix < 1e-14 {
-                    continue;
-                }
-                for (next, &p) in row.iter().enumerate() {
-                    let longer = [prefix, &[next as u32]].concat();
-                    let expected = exact.of_prefix(&longer) / of_prefix;
-                    assert!(
-                        (p - expected).abs() < 1e-6,
-                        "{spec:?} {longer:?} {p} {expected}"
-                    );
-                    compared += 1;
-                }
-            }
-        }
-        assert!(compared > 1000, "{compared}");
+        is_exact(&spec, &Enumeration::new(&spec));
+    }
+}
+
+/// Programs whose sequences repeat their beginning, with the segment that is meant.
+fn repeating_specs() -> Vec<(NgramInductionSpec, usize)> {
+    vec![
+        (spec(|s| s.repeat = 0.3), 3),
+        (spec(|s| (s.repeat, s.segment) = (0.6, Some(1))), 1),
+        (
+            spec(|s| {
+                (s.repeat, s.segment) = (0.5, Some(2));
+                (s.active, s.reliability) = (Some(1), 0.6);
+            }),
+            2,
+        ),
+        (
+            spec(|s| {
+                (s.repeat, s.segment) = (0.2, Some(4));
+                s.burstiness = 0.5;
+            }),
+            4,
+        ),
+        (spec(|s| (s.repeat, s.segment) = (1.0, Some(2))), 2),
+    ]
+}
+
+#[test]
+fn the_filter_is_exact_where_sequences_repeat_their_beginning() {
+    for (spec, segment) in repeating_specs() {
+        is_exact(&spec, &Enumeration::repeating(&spec, segment));
     }
 }
 
@@ -271,45 +321,55 @@ fn short_context_oracles_are_those_of_the_definition() {
     }
 }
 
+/// Draws many sequences and holds their frequencies against the enumeration.
+#[track_caller]
+fn has_the_probabilities(spec: &NgramInductionSpec, exact: &Enumeration, index: u64) {
+    let n = 40_000;
+    let mut counts = vec![0.0; exact.joint.len()];
+    let source = NgramInduction::build(spec, LEN - 1).unwrap();
+    let stream = Stream::new(11, "chi square", &[index]);
+    for row in 0..n {
+        let mut tokens = Vec::new();
+        source.draw_into(&mut stream.at(row), &mut tokens);
+        assert_eq!(tokens.len(), LEN);
+        counts[tokens.iter().fold(0, |n, &t| n * D + t as usize)] += 1.0;
+    }
+    // Pearson's statistic over the sequences expected at least 5 times, the others together.
+    let (mut chi, mut cells) = (0.0, 0u32);
+    let mut rest = (0.0, 0.0);
+    for (&count, &p) in counts.iter().zip(&exact.joint) {
+        let expected = p * n as f64;
+        assert!(p > 0.0 || count == 0.0, "an impossible sequence was drawn");
+        if expected >= 5.0 {
+            chi += (count - expected) * (count - expected) / expected;
+            cells += 1;
+        } else {
+            rest = (rest.0 + count, rest.1 + expected);
+        }
+    }
+    if rest.1 >= 5.0 {
+        chi += (rest.0 - rest.1) * (rest.0 - rest.1) / rest.1;
+        cells += 1;
+    }
+    // Wilson & Hilferty 1931: (χ²/ν)^{1/3} is nearly normal with mean 1 − 2/9ν and variance
+    // 2/9ν. 4.75 standard deviations leave a chance of 10⁻⁶ for each of the fifteen programs.
+    let nu = f64::from(cells - 1);
+    let z = ((chi / nu).cbrt() - (1.0 - 2.0 / (9.0 * nu))) / (2.0 / (9.0 * nu)).sqrt();
+    assert!(
+        z < 4.75,
+        "{spec:?}: chi square {chi} over {cells} cells, z {z}"
+    );
+}
+
 #[test]
 fn sequences_have_the_programs_probabilities() {
-    for (index, spec) in specs().into_iter().enumerate() {
-        let exact = Enumeration::new(&spec);
-        let n = 40_000;
-        let mut counts = vec![0.0; exact.joint.len()];
-        let stream = Stream::new(11, "chi square", &[index as u64]);
-        for row in 0..n {
-            let mut tokens = Vec::new();
-            exact
-                .program
-                .draw_into(&mut stream.at(row), LEN, &mut tokens, |_, _| ());
-            counts[tokens.iter().fold(0, |n, &t| n * D + t as usize)] += 1.0;
-        }
-        // Pearson's statistic over the sequences expected at least 5 times, the others together.
-        let (mut chi, mut cells) = (0.0, 0u32);
-        let mut rest = (0.0, 0.0);
-        for (&count, &p) in counts.iter().zip(&exact.joint) {
-            let expected = p * n as f64;
-            assert!(p > 0.0 || count == 0.0, "an impossible sequence was drawn");
-            if expected >= 5.0 {
-                chi += (count - expected) * (count - expected) / expected;
-                cells += 1;
-            } else {
-                rest = (rest.0 + count, rest.1 + expected);
-            }
-        }
-        if rest.1 >= 5.0 {
-            chi += (rest.0 - rest.1) * (rest.0 - rest.1) / rest.1;
-            cells += 1;
-        }
-        // Wilson & Hilferty 1931: (χ²/ν)^{1/3} is nearly normal with mean 1 − 2/9ν and variance
-        // 2/9ν. 4.75 standard deviations leave a chance of 10⁻⁶ for each of the ten programs.
-        let nu = f64::from(cells - 1);
-        let z = ((chi / nu).cbrt() - (1.0 - 2.0 / (9.0 * nu))) / (2.0 / (9.0 * nu)).sqrt();
-        assert!(
-            z < 4.75,
-            "{spec:?}: chi square {chi} over {cells} cells, z {z}"
-        );
+    let specs = specs();
+    for (index, spec) in specs.iter().enumerate() {
+        has_the_probabilities(spec, &Enumeration::new(spec), index as u64);
+    }
+    for (index, (spec, segment)) in repeating_specs().into_iter().enumerate() {
+        let exact = Enumeration::repeating(&spec, segment);
+        has_the_probabilities(&spec, &exact, (specs.len() + index) as u64);
     }
 }
 
@@ -352,7 +412,20 @@ fn better_informed_oracles_lose_less() {
 
 #[test]
 fn impossible_sequences_keep_the_oracles_defined() {
-    let source = source(&NgramInductionSpec::default(), 64);
+    defined_on_impossible_sequences(NgramInductionSpec::default());
+    // Within a segment that repeats for certain, then with a token that does not.
+    for repeat in [0.5, 1.0] {
+        defined_on_impossible_sequences(NgramInductionSpec {
+            repeat,
+            segment: Some(2),
+            ..NgramInductionSpec::default()
+        });
+    }
+}
+
+#[track_caller]
+fn defined_on_impossible_sequences(spec: NgramInductionSpec) {
+    let source = source(&spec, 64);
     let trigger = source.triggers()[0];
     // A trigger followed by another trigger, then by two different successors.
     let tokens = [

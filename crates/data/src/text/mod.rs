@@ -18,6 +18,7 @@ use rand::Rng;
 
 use crate::draw::below;
 use crate::source::LEAST_LOG_PROB;
+use crate::training_set::TrainingSet;
 use crate::{DataError, Oracle, Split};
 use cache::TokenFile;
 use corpus::Corpus;
@@ -43,6 +44,7 @@ const METHOD: &str = "text/1";
 pub struct Text {
     tokens: TokenFile,
     tokenizer: Tokenizer,
+    training_set: Option<TrainingSet>,
     n_ctx: usize,
     key: Key,
     /// Made when an oracle is first asked for: training needs none.
@@ -93,15 +95,19 @@ impl Text {
             }
         };
         long_enough(&tokens.header, n_ctx)?;
-        let key = KeyBuilder::new(METHOD)
+        let mut key = KeyBuilder::new(METHOD)
             .key("content", &content)
-            .number("n_ctx", n_ctx as u64)
-            .finish();
+            .number("n_ctx", n_ctx as u64);
+        if let Some(size) = spec.training_set {
+            key = key.number("training_set", size);
+        }
         Ok(Self {
             tokens,
             tokenizer,
+            // A corpus has no seed: the windows of a set are always the same.
+            training_set: spec.training_set.map(|size| TrainingSet::new(0, size)),
             n_ctx,
-            key,
+            key: key.finish(),
             oracles: OnceLock::new(),
         })
     }
@@ -154,6 +160,10 @@ impl Text {
         let len = self.n_ctx + 1;
         let start = below(rng, self.tokens.len(split) - len as u64 + 1);
         tokens.extend(self.tokens.tokens(split, start, len));
+    }
+
+    pub(crate) fn training_set(&self) -> Option<&TrainingSet> {
+        self.training_set.as_ref()
     }
 
     pub(crate) fn token_frequencies(&self) -> Vec<f64> {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::MAX_D_VOCAB;
 use crate::DataError;
+use crate::spec::training_set;
 
 /// Text from files, cut into documents, documents into tokens.
 #[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
@@ -27,6 +28,10 @@ pub struct TextSpec {
     pub end_of_text: String,
     /// Share of the documents that is held out, above 0 and below 1.
     pub held_out: f64,
+    /// Number of windows that training draws from, uniformly: absent means that any window of the
+    /// training documents can come. A larger set contains the smaller ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub training_set: Option<u64>,
 }
 
 impl Default for TextSpec {
@@ -38,6 +43,7 @@ impl Default for TextSpec {
             d_vocab: None,
             end_of_text: "<|endoftext|>".to_owned(),
             held_out: 0.1,
+            training_set: None,
         }
     }
 }
@@ -71,6 +77,7 @@ impl TextSpec {
                 format!("is {}; it is a share above 0 and below 1", self.held_out),
             ));
         }
+        training_set(self.training_set)?;
         match self.d_vocab {
             Some(d_vocab) if self.tokenizer.is_none() && d_vocab < Self::MIN_D_VOCAB => {
                 Err(DataError::setting(
