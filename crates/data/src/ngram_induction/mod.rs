@@ -1,6 +1,8 @@
 //! The synthetic source: its program, its filter and its other oracles.
 
 mod bag;
+#[cfg(test)]
+mod enumeration;
 mod filter;
 mod program;
 mod repetition;

@@ -147,6 +147,7 @@ fn a_finite_training_set_is_drawn_from_evenly_and_grows_at_its_end() {
     let smaller = few.sequences(Split::Train, &stream, 17, 3);
     assert_eq!(smaller.tokens, batch.tokens[..3 * 17]);
     let fresh = source(spec(None), 16);
+    assert_ne!(few.repeats_per_sequence(), fresh.repeats_per_sequence());
     let held_out = few.sequences(Split::HeldOut, &stream, 0, 50);
     assert_eq!(held_out, fresh.sequences(Split::HeldOut, &stream, 0, 50));
 }
@@ -223,6 +224,21 @@ fn a_description_holds_the_figures() {
             "{oracle:?}"
         );
     }
+    let batch = source.sequences(Split::Train, &Stream::new(9, "test", &[]), 0, 2000);
+    let repeats: Vec<f64> = batch
+        .iter()
+        .map(|sequence| source.recurrences(sequence).repeated.len() as f64)
+        .collect();
+    let mean = repeats.iter().sum::<f64>() / 2000.0;
+    let variance = repeats.iter().map(|r| (r - mean).powi(2)).sum::<f64>() / 2000.0;
+    // Two means over about as many sequences: five standard errors of their difference.
+    let tolerance = 5.0 * (2.0 * variance / 2000.0).sqrt();
+    let difference = description.repeats_per_sequence - mean;
+    assert!(mean > 1.0 && difference.abs() < tolerance, "{difference}");
+    assert_eq!(
+        description.repeats_per_sequence,
+        source.repeats_per_sequence()
+    );
     let flat = self::source(NgramInductionSpec::default(), 64);
     let flat = ontogeny_data::zipf_fit(&flat.token_frequencies());
     assert!(description.zipf.exponent > flat.exponent + 0.2);
