@@ -26,12 +26,29 @@ pub struct Description {
     pub first_per_sequence: f64,
     /// Input positions per sequence that hold a trigger again.
     pub repeated_per_sequence: f64,
+    /// [`Source::repeats_per_sequence`].
+    pub repeats_per_sequence: f64,
     /// Each trigger of a synthetic source; empty for text, which has hundreds.
     pub triggers: Vec<TriggerDescription>,
-    /// The training documents; absent for a synthetic source.
+    /// The training documents of all corpora; absent for a synthetic source.
     pub train: Option<Part>,
-    /// The held-out documents; absent for a synthetic source.
+    /// The held-out documents of all corpora; absent for a synthetic source.
     pub held_out: Option<Part>,
+    /// Each corpus; empty for a synthetic source.
+    pub corpora: Vec<CorpusDescription>,
+}
+
+/// A corpus of a text source.
+#[derive(Serialize, Clone, Debug, PartialEq)]
+pub struct CorpusDescription {
+    /// As the configuration names it.
+    pub path: String,
+    /// Its share of the sequences: 1 for the only one.
+    pub share: f64,
+    /// Its training documents.
+    pub train: Part,
+    /// Its held-out documents.
+    pub held_out: Part,
 }
 
 /// An oracle on held-out sequences; all figures are in nats per token.
@@ -106,7 +123,24 @@ pub fn zipf_fit(frequencies: &[f64]) -> ZipfFit {
     }
 }
 
+/// Training sequences in the sample for [`Source::repeats_per_sequence`].
+const REPEATS_SAMPLE: usize = 2048;
+
 impl Source {
+    /// Mean number of input positions of a training sequence that hold a trigger again: chances to
+    /// see that what followed it last time follows it now.
+    ///
+    /// The mean is over 2048 sequences, always the same ones: a function of the source alone.
+    pub fn repeats_per_sequence(&self) -> f64 {
+        let stream = Stream::new(0, "repeats per sequence", &[]);
+        let batch = self.sequences(Split::Train, &stream, 0, REPEATS_SAMPLE);
+        let repeats: usize = batch
+            .iter()
+            .map(|sequence| self.recurrences(sequence).repeated.len())
+            .sum();
+        repeats as f64 / REPEATS_SAMPLE as f64
+    }
+
     /// Measures the source on `rows` held-out sequences of the stream.
     ///
     /// # Panics
@@ -154,9 +188,14 @@ impl Source {
             zipf: zipf_fit(&self.token_frequencies()),
             first_per_sequence: per_sequence(positions.iter().map(|p| p.first.len()).sum()),
             repeated_per_sequence: per_sequence(positions.iter().map(|p| p.repeated.len()).sum()),
+            repeats_per_sequence: self.repeats_per_sequence(),
             triggers,
             train,
             held_out,
+            corpora: match self {
+                Self::NgramInduction(_) => Vec::new(),
+                Self::Text(text) => text.corpora(),
+            },
         }
     }
 

@@ -1,5 +1,6 @@
 //! What can be wrong with a source.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 /// Why a source could not be built or a text not be encoded.
@@ -10,8 +11,8 @@ pub enum DataError {
     /// A setting has a value that makes no sense, alone or beside another one.
     #[error("`{key}` {message}")]
     Setting {
-        /// The key of the source's section of the configuration.
-        key: &'static str,
+        /// The key of the source's section of the configuration, `corpora[1].weight` say.
+        key: Cow<'static, str>,
         /// What is wrong and what would be right.
         message: String,
     },
@@ -19,7 +20,7 @@ pub enum DataError {
     #[error("`{key}` names {path}, which does not exist", path = path.display())]
     Missing {
         /// The key that named it.
-        key: &'static str,
+        key: Cow<'static, str>,
         /// The path looked for.
         path: PathBuf,
     },
@@ -77,6 +78,8 @@ pub enum DataError {
     /// No text at all.
     #[error("the corpus {path} is empty: {message}", path = path.display())]
     EmptyCorpus {
+        /// The key that named it.
+        key: Cow<'static, str>,
         /// The folder or file.
         path: PathBuf,
         /// What was found instead of text.
@@ -84,9 +87,11 @@ pub enum DataError {
     },
     /// Sequences longer than the text they are to be cut from.
     #[error(
-        "the {split} part of the corpus has {available} tokens, fewer than the {needed} of one sequence (n_ctx + 1): use a smaller `n_ctx` or more text"
+        "the {split} part of {corpus} has {available} tokens, fewer than the {needed} of one sequence (n_ctx + 1): use a smaller `n_ctx` or more text"
     )]
     TooShort {
+        /// `the corpus`, with its path where there are several.
+        corpus: String,
         /// `training` or `held-out`.
         split: &'static str,
         /// Tokens in that part.
@@ -124,10 +129,11 @@ pub enum DataError {
 
 impl DataError {
     /// The key of the source's section that is to be changed, if one is.
-    pub fn key(&self) -> Option<&'static str> {
+    pub fn key(&self) -> Option<&str> {
         match self {
-            Self::Setting { key, .. } | Self::Missing { key, .. } => Some(key),
-            Self::EmptyCorpus { .. } => Some("corpus"),
+            Self::Setting { key, .. }
+            | Self::Missing { key, .. }
+            | Self::EmptyCorpus { key, .. } => Some(key),
             Self::Vocabulary { .. } => Some("d_vocab"),
             Self::TooShort { .. } => Some("n_ctx"),
             Self::Tokenizer { path: Some(_), .. } => Some("tokenizer"),
@@ -158,9 +164,9 @@ impl DataError {
         }
     }
 
-    pub(crate) fn setting(key: &'static str, message: impl Into<String>) -> Self {
+    pub(crate) fn setting(key: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
         Self::Setting {
-            key,
+            key: key.into(),
             message: message.into(),
         }
     }

@@ -32,10 +32,13 @@ mod ngram_induction;
 mod source;
 mod spec;
 mod text;
+mod training_set;
 
-pub use describe::{Description, OracleDescription, TriggerDescription, ZipfFit, zipf_fit};
+pub use describe::{
+    CorpusDescription, Description, OracleDescription, TriggerDescription, ZipfFit, zipf_fit,
+};
 pub use error::DataError;
 pub use ngram_induction::{NgramInduction, NgramInductionSpec, TriggerRank};
 pub use source::{LEAST_LOG_PROB, Oracle, Recurrence, Sequences, Source, Split, TriggerPositions};
 pub use spec::SourceSpec;
-pub use text::{BagFit, Part, Text, TextSpec};
+pub use text::{BagFit, CorpusSpec, Part, Text, TextSpec};

@@ -6,6 +6,7 @@ use std::path::Path;
 use ontogeny_store::{Key, Stream};
 use serde::{Deserialize, Serialize};
 
+use crate::training_set::TrainingSet;
 use crate::{DataError, NgramInduction, SourceSpec, Text};
 
 /// A source of token sequences, ready to be drawn from.
@@ -192,19 +193,32 @@ impl Source {
     /// Batch `index` of a stream: `rows` sequences.
     ///
     /// A pure function of its arguments, whatever was drawn before. Row `i` does not depend on
-    /// `rows`: a smaller batch is the beginning of a larger one.
+    /// `rows`: a smaller batch is the beginning of a larger one. Where the source has a finite
+    /// training set, the stream says which of its sequences are in the batch, and nothing else.
     pub fn sequences(&self, split: Split, stream: &Stream, index: u64, rows: usize) -> Sequences {
         let len = self.n_ctx() + 1;
         let mut tokens = Vec::with_capacity(rows * len);
         let batch = stream.child(split.name(), &[index]);
         for row in 0..rows as u64 {
             let mut rng = batch.at(row);
+            if let Some(set) = self.training_set(split) {
+                rng = set.choose(&mut rng);
+            }
             match self {
                 Self::NgramInduction(source) => source.draw_into(&mut rng, &mut tokens),
                 Self::Text(source) => source.draw_into(split, &mut rng, &mut tokens),
             }
         }
         Sequences { tokens, rows, len }
+    }
+
+    /// The finite set that a split's sequences come from, if they do.
+    fn training_set(&self, split: Split) -> Option<&TrainingSet> {
+        match (split, self) {
+            (Split::HeldOut, _) => None,
+            (Split::Train, Self::NgramInduction(source)) => source.training_set(),
+            (Split::Train, Self::Text(source)) => source.training_set(),
+        }
     }
 
     /// The oracles that this source has, from the least to the best informed.

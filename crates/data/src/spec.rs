@@ -38,6 +38,27 @@ impl SourceSpec {
     }
 }
 
+/// Refuses a training set without a sequence.
+pub(crate) fn training_set(size: Option<u64>) -> Result<(), DataError> {
+    if size == Some(0) {
+        return Err(DataError::setting(
+            "training_set",
+            "is 0; a set has at least one sequence (leave it out for new ones without end)",
+        ));
+    }
+    Ok(())
+}
+
+/// For fields that are written only where they say something, so that the keys of configurations
+/// without them stay what they are.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands over a reference"
+)]
+pub(crate) fn is_zero(value: &f64) -> bool {
+    *value == 0.0
+}
+
 /// Refuses a number that is not from `least` to `most`.
 pub(crate) fn in_range(
     key: &'static str,

@@ -129,6 +129,8 @@ fn a_source_is_shown_before_anything_is_trained() {
         "uniform",
         "bigram",
         "Zipf exponent",
+        "repeats per sequence, in training: ",
+        "corpus letters: 100.0 % of the sequences",
     ] {
         assert!(shown.stdout.contains(said), "{said}: {shown}");
     }
@@ -160,6 +162,10 @@ fn a_source_is_shown_before_anything_is_trained() {
         .as_f64()
         .expect("a loss");
     assert!((uniform - 300f64.ln()).abs() < 1e-9, "{uniform}");
+    let repeats = source["description"]["repeats_per_sequence"].as_f64();
+    assert!(repeats.is_some_and(|mean| mean >= 0.0), "{repeats:?}");
+    let corpus = &source["description"]["corpora"][0];
+    assert_eq!(corpus["train"], source["description"]["train"]);
     assert_eq!(losses.len(), 4);
     assert!(losses[1] < losses[0] && losses[0] < uniform, "{losses:?}");
     assert!(

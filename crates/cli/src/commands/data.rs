@@ -106,6 +106,21 @@ fn describe(d: &ontogeny_data::Description) -> String {
     );
     let _ = writeln!(
         text,
+        "  repeats per sequence, in training: {:.2}",
+        d.repeats_per_sequence
+    );
+    for corpus in &d.corpora {
+        let _ = writeln!(
+            text,
+            "  corpus {}: {:.1} % of the sequences, {} training and {} held-out tokens",
+            corpus.path,
+            100.0 * corpus.share,
+            corpus.train.tokens,
+            corpus.held_out.tokens
+        );
+    }
+    let _ = writeln!(
+        text,
         "  Zipf exponent of the realised frequencies: {:.2}",
         d.zipf.exponent
     );

@@ -18,7 +18,7 @@
 use ontogeny_store::Stream;
 
 use super::filter::{mix_recurrence, mix_successor};
-use super::program::Program;
+use super::program::{Program, Shown};
 use super::statistics::Statistics;
 use super::subsets::inclusion;
 
@@ -58,7 +58,7 @@ impl<'a> Bag<'a> {
     /// the tables say `base`.
     pub(crate) fn predict_into(&self, last: u32, base: &[f64], out: &mut [f64]) {
         match self.program.trigger(last) {
-            None => mix_recurrence(self.program, &self.active(None), base, out),
+            None => mix_recurrence(self.program, &self.recurrence_weights(), base, out),
             Some(place) => {
                 let ratios = self.ratios(place);
                 let n = self.program.successors.len() as f64;
@@ -77,12 +77,27 @@ impl<'a> Bag<'a> {
         }
     }
 
+    /// What a recurrence is likely to be of. Which triggers were shown, the bag knows.
+    fn recurrence_weights(&self) -> Vec<f64> {
+        let program = self.program;
+        if program.burstiness == 0.0 {
+            return self.active(None);
+        }
+        let mut shown = Shown::none();
+        for (place, &token) in program.triggers.iter().enumerate() {
+            if self.counts[token as usize] > 0 {
+                shown.add(place);
+            }
+        }
+        program.recurrence_weights(&shown)
+    }
+
     /// Each trigger's probability of being active, from its number of occurrences (Poisson at the
     /// two rates) and, for the last token, from the evidence of a successor.
     fn active(&self, evidence: Option<(usize, f64)>) -> Vec<f64> {
         let program = self.program;
         let k = program.triggers.len();
-        if program.n_active == k {
+        if program.all_active() {
             return vec![1.0; k];
         }
         let mut log_odds: Vec<f64> = program

@@ -5,9 +5,10 @@
 //! posterior over (active set, successors) keeps one number for each trigger, the log-odds of
 //! being active against inactive with its successor integrated out, and one distribution over
 //! successors given that it is active; the active set's fixed size is restored by summing over
-//! subsets ([`inclusion`]).
+//! subsets ([`inclusion`]). With `burstiness` all triggers are active, and which of them were shown
+//! is in plain sight: it changes what a recurrence is likely to be of, and nothing else.
 
-use super::program::Program;
+use super::program::{Program, Shown};
 use super::subsets::inclusion;
 
 pub(crate) struct Filter<'a> {
@@ -18,6 +19,8 @@ pub(crate) struct Filter<'a> {
     active: Vec<f64>,
     /// `P(successor | context, trigger is active)`, `[trigger][d_vocab]`.
     successor: Vec<Vec<f64>>,
+    /// The triggers before the last token.
+    shown: Shown,
 }
 
 impl<'a> Filter<'a> {
@@ -32,6 +35,7 @@ impl<'a> Filter<'a> {
             log_odds: vec![0.0; n],
             active: vec![program.n_active as f64 / n.max(1) as f64; n],
             successor: vec![prior; n],
+            shown: Shown::none(),
         }
     }
 
@@ -45,6 +49,10 @@ impl<'a> Filter<'a> {
                 base,
                 out,
             ),
+            None if self.program.burstiness > 0.0 => {
+                let weights = self.program.recurrence_weights(&self.shown);
+                mix_recurrence(self.program, &weights, base, out);
+            }
             None => mix_recurrence(self.program, &self.active, base, out),
         }
     }
@@ -56,7 +64,12 @@ impl<'a> Filter<'a> {
     pub(crate) fn observe(&mut self, last: u32, next: u32, base: &[f64]) {
         let by_tables = base[next as usize];
         match self.program.trigger(last) {
-            Some(place) => self.observe_successor(place, next, by_tables),
+            Some(place) => {
+                self.shown.add(place);
+                self.observe_successor(place, next, by_tables);
+            }
+            // A recurrence tells nothing of triggers that are active in any case.
+            None if self.program.all_active() => {}
             None => {
                 if let Some(place) = self.program.trigger(next) {
                     let rho = self.program.recurrence;
@@ -116,16 +129,16 @@ pub(crate) fn mix_successor(weight: f64, successor: &[f64], base: &[f64], out: &
     }
 }
 
-/// After any other token: a recurrence, or the tables. `active` holds each trigger's probability
-/// of being active.
-pub(crate) fn mix_recurrence(program: &Program, active: &[f64], base: &[f64], out: &mut [f64]) {
+/// After any other token: a recurrence, or the tables. `weights` holds each trigger's probability
+/// of being what recurs, in units of `1 / n_active`: without burstiness, of being active.
+pub(crate) fn mix_recurrence(program: &Program, weights: &[f64], base: &[f64], out: &mut [f64]) {
     let rho = program.recurrence;
     for (out, &base) in out.iter_mut().zip(base) {
         *out = (1.0 - rho) * base;
     }
     if rho > 0.0 {
-        for (&token, &active) in program.triggers.iter().zip(active) {
-            out[token as usize] += rho * active / program.n_active as f64;
+        for (&token, &weight) in program.triggers.iter().zip(weights) {
+            out[token as usize] += rho * weight / program.n_active as f64;
         }
     }
 }

@@ -1,8 +1,11 @@
 //! The synthetic source: its program, its filter and its other oracles.
 
 mod bag;
+#[cfg(test)]
+mod enumeration;
 mod filter;
 mod program;
+mod repetition;
 mod spec;
 mod statistics;
 mod subsets;
@@ -15,11 +18,14 @@ use std::sync::OnceLock;
 use ontogeny_store::{Key, KeyBuilder};
 use rand::Rng;
 
+use crate::draw::uniform;
 use crate::source::LEAST_LOG_PROB;
+use crate::training_set::TrainingSet;
 use crate::{DataError, Oracle};
 use bag::{Bag, fit_power};
 use filter::Filter;
 use program::Program;
+use repetition::{Posterior, Repetition};
 use statistics::Statistics;
 
 pub use spec::{NgramInductionSpec, TriggerRank};
@@ -34,6 +40,8 @@ const SAMPLE: usize = 1 << 21;
 #[derive(Debug)]
 pub struct NgramInduction {
     program: Program,
+    repetition: Option<Repetition>,
+    training_set: Option<TrainingSet>,
     seed: u64,
     n_ctx: usize,
     key: Key,
@@ -60,6 +68,7 @@ impl Oracles {
 
 impl NgramInduction {
     pub(crate) fn build(spec: &NgramInductionSpec, n_ctx: usize) -> Result<Self, DataError> {
+        let repetition = Repetition::build(spec, n_ctx + 1)?;
         let program = Program::build(spec)?;
         let key = KeyBuilder::new(METHOD)
             .json("spec", spec)
@@ -67,6 +76,10 @@ impl NgramInduction {
         let key = program.add_to(key).finish();
         Ok(Self {
             program,
+            repetition,
+            training_set: spec
+                .training_set
+                .map(|size| TrainingSet::new(spec.seed, size)),
             seed: spec.seed,
             n_ctx,
             key,
@@ -107,8 +120,19 @@ impl NgramInduction {
 
     /// Appends a sequence of `n_ctx + 1` tokens.
     pub(crate) fn draw_into(&self, rng: &mut impl Rng, tokens: &mut Vec<u32>) {
-        self.program
-            .draw_into(rng, self.n_ctx + 1, tokens, |_, _| ());
+        let (start, len) = (tokens.len(), self.n_ctx + 1);
+        match self.repetition {
+            Some(repetition) if uniform(rng) < repetition.probability => {
+                let segment = repetition.segment;
+                self.program.draw_into(rng, segment, tokens, |_, _| ());
+                repetition.fill(tokens, start, len);
+            }
+            _ => self.program.draw_into(rng, len, tokens, |_, _| ()),
+        }
+    }
+
+    pub(crate) fn training_set(&self) -> Option<&TrainingSet> {
+        self.training_set.as_ref()
     }
 
     fn oracles(&self) -> &Oracles {
@@ -132,6 +156,7 @@ impl NgramInduction {
         let (mut base, mut next) = (vec![0.0; d], vec![0.0; d]);
         // The filter knows the program and needs no statistics.
         let mut filter = Filter::new(program);
+        let mut repetition = self.repetition.map(Posterior::new);
         let mut bag = (oracle == Oracle::BagOfContext)
             .then(|| self.oracles())
             .map(|o| Bag::new(program, &o.statistics, o.bag_power));
@@ -160,6 +185,9 @@ impl NgramInduction {
                 Oracle::InContext => {
                     filter.predict_into(last, &base, &mut next);
                     filter.observe(last, pair[1], &base);
+                    if let Some(repetition) = &mut repetition {
+                        repetition.mix(&sequence[..=position], pair[1], &mut next);
+                    }
                 }
             }
             see(&next);

@@ -6,8 +6,10 @@
 //!
 //! - `last` an active trigger: its successor with probability `reliability`, else the tables;
 //! - `last` an inactive trigger: the tables;
-//! - otherwise: with probability `recurrence` one of the active triggers, all equally likely,
-//!   else the tables (which may give a trigger as well).
+//! - otherwise: with probability `recurrence` one of the active triggers, else the tables (which
+//!   may give a trigger as well). Which one: with probability `burstiness` one of those that the
+//!   sequence has shown already, all equally likely; otherwise, and where none was shown, any
+//!   active one, all equally likely.
 
 use ontogeny_store::KeyBuilder;
 use rand::Rng;
@@ -32,7 +34,28 @@ pub(crate) struct Program {
     pub(crate) n_active: usize,
     /// Probability of a recurrence: 0 if no trigger is active.
     pub(crate) recurrence: f64,
+    /// Probability that a recurrence is of a trigger that was shown: 0 unless all are active.
+    pub(crate) burstiness: f64,
     pub(crate) reliability: f64,
+}
+
+/// The triggers that a sequence has shown so far, by their places.
+#[derive(Clone, Debug)]
+pub(crate) struct Shown {
+    /// In the order of their first occurrence.
+    places: Vec<usize>,
+}
+
+impl Shown {
+    pub(crate) fn none() -> Self {
+        Self { places: Vec::new() }
+    }
+
+    pub(crate) fn add(&mut self, place: usize) {
+        if !self.places.contains(&place) {
+            self.places.push(place);
+        }
+    }
 }
 
 /// What is drawn for one sequence.
@@ -45,7 +68,9 @@ pub(crate) struct Latents {
 }
 
 /// One step of a sequence, as its observer sees it.
-pub(crate) struct Drawn {
+pub(crate) struct Drawn<'a> {
+    /// The triggers up to and with `last`.
+    pub(crate) shown: &'a Shown,
     pub(crate) before: Option<u32>,
     pub(crate) last: u32,
     pub(crate) next: u32,
@@ -79,6 +104,7 @@ impl Program {
             successors,
             n_active,
             recurrence: if n_active > 0 { spec.recurrence } else { 0.0 },
+            burstiness: spec.burstiness,
             reliability: spec.reliability,
         })
     }
@@ -90,6 +116,29 @@ impl Program {
 
     pub(crate) fn d_vocab(&self) -> usize {
         self.tables.d_vocab()
+    }
+
+    /// Whether there is no doubt which triggers are active.
+    pub(crate) fn all_active(&self) -> bool {
+        self.n_active == self.triggers.len()
+    }
+
+    /// The probability that a recurrence is of this trigger, in units of `1 / n_active`, where
+    /// all are active and these were shown: 1 without burstiness.
+    pub(crate) fn recurrence_weight(&self, place: usize, shown: &Shown) -> f64 {
+        let among_shown = match shown.places.len() {
+            0 => 1.0,
+            n if shown.places.contains(&place) => self.n_active as f64 / n as f64,
+            _ => 0.0,
+        };
+        1.0 - self.burstiness + self.burstiness * among_shown
+    }
+
+    /// [`Program::recurrence_weight`] of each trigger.
+    pub(crate) fn recurrence_weights(&self, shown: &Shown) -> Vec<f64> {
+        (0..self.triggers.len())
+            .map(|place| self.recurrence_weight(place, shown))
+            .collect()
     }
 
     /// Adds the program's content to a key.
@@ -120,13 +169,19 @@ impl Program {
     ) {
         let latents = self.draw_latents(rng);
         let mut scratch = vec![0.0; self.d_vocab()];
+        let mut shown = Shown::none();
         let mut before = None;
         let mut last = weighted(rng, &self.start) as u32;
         tokens.push(last);
         for _ in 1..len {
-            let (next, by_trigger) = self.draw_next(&latents, before, last, &mut scratch, rng);
+            if let Some(place) = self.trigger(last) {
+                shown.add(place);
+            }
+            let (next, by_trigger) =
+                self.draw_next(&latents, &shown, before, last, &mut scratch, rng);
             tokens.push(next);
             let drawn = Drawn {
+                shown: &shown,
                 before,
                 last,
                 next,
@@ -140,6 +195,7 @@ impl Program {
     fn draw_next(
         &self,
         latents: &Latents,
+        shown: &Shown,
         before: Option<u32>,
         last: u32,
         scratch: &mut [f64],
@@ -154,8 +210,13 @@ impl Program {
             }
             None => {
                 if self.recurrence > 0.0 && uniform(rng) < self.recurrence {
-                    let which = below(rng, self.n_active as u64) as usize;
-                    return (self.triggers[latents.active[which]], false);
+                    let bursty = self.burstiness > 0.0 && uniform(rng) < self.burstiness;
+                    let from = match &shown.places[..] {
+                        shown if bursty && !shown.is_empty() => shown,
+                        _ => &latents.active,
+                    };
+                    let which = below(rng, from.len() as u64) as usize;
+                    return (self.triggers[from[which]], false);
                 }
             }
         }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::DataError;
-use crate::spec::in_range;
+use crate::spec::{in_range, is_zero, training_set};
 
 /// A synthetic language whose exact Bayes filter is known.
 ///
@@ -42,11 +42,32 @@ pub struct NgramInductionSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub active: Option<usize>,
     /// Probability that a token that follows no trigger is one of the active triggers, all
-    /// equally likely, instead of what the tables say (they may also give a trigger).
+    /// equally likely unless `burstiness` says otherwise, instead of what the tables say (they may
+    /// also give a trigger).
     pub recurrence: f64,
+    /// Probability that such a recurrence is of a trigger that the sequence has shown already, all
+    /// of these equally likely; otherwise, and where none was shown yet, it is of any active one.
+    /// Triggers come as often as without it, in fewer kinds per sequence (Chan et al., arXiv
+    /// 2205.05055). Needs every trigger active: the observer would not know which can recur.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub burstiness: f64,
     /// Probability that an active trigger is followed by its successor; otherwise by what the
     /// tables say.
     pub reliability: f64,
+    /// Probability that a sequence is its first `segment` tokens repeated until it is full. The
+    /// in-context oracle knows of it; the others are those of the language without repetitions,
+    /// and so are [`crate::Source::token_frequencies`].
+    #[serde(skip_serializing_if = "is_zero")]
+    pub repeat: f64,
+    /// Tokens of a repeated segment, fewer than the `n_ctx + 1` of a sequence: absent means half
+    /// of them, rounded up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub segment: Option<usize>,
+    /// Number of sequences that training draws from, uniformly: absent means that every sequence
+    /// is a new one. Sequence `k` depends on `seed` and `k` alone, so a larger set contains the
+    /// smaller ones. Held-out sequences are always new.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub training_set: Option<u64>,
 }
 
 /// Which tokens are triggers, by rank of frequency.
@@ -76,7 +97,11 @@ impl Default for NgramInductionSpec {
             trigger_tokens: Vec::new(),
             active: None,
             recurrence: 0.2,
+            burstiness: 0.0,
             reliability: 1.0,
+            repeat: 0.0,
+            segment: None,
+            training_set: None,
         }
     }
 }
@@ -117,7 +142,16 @@ impl NgramInductionSpec {
         in_range("trigram_strength", self.trigram_strength, 0.0, 10.0)?;
         in_range("zipf", self.zipf, -10.0, 10.0)?;
         in_range("recurrence", self.recurrence, 0.0, 0.95)?;
+        in_range("burstiness", self.burstiness, 0.0, 1.0)?;
         in_range("reliability", self.reliability, 0.0, 1.0)?;
+        in_range("repeat", self.repeat, 0.0, 1.0)?;
+        if self.segment == Some(0) {
+            return Err(DataError::setting(
+                "segment",
+                "is 0; a repeated segment has at least one token",
+            ));
+        }
+        training_set(self.training_set)?;
         self.check_triggers()
     }
 
@@ -146,6 +180,18 @@ impl NgramInductionSpec {
             return Err(DataError::setting(
                 "active",
                 format!("is {active}, more than the {} triggers", self.n_triggers),
+            ));
+        }
+        if self.burstiness > 0.0 && self.n_active() < self.n_triggers {
+            return Err(DataError::setting(
+                "burstiness",
+                format!(
+                    "is {}, but only {} of the {} triggers are active: leave `active` out or \
+                     `burstiness` at 0",
+                    self.burstiness,
+                    self.n_active(),
+                    self.n_triggers
+                ),
             ));
         }
         if self.trigger_tokens.is_empty() {
@@ -206,6 +252,15 @@ mod tests {
         refused(|s| s.trigram_strength = f64::NAN, "trigram_strength", "NaN");
         refused(|s| s.recurrence = 1.0, "recurrence", "0.95");
         refused(|s| s.reliability = -0.1, "reliability", "-0.1");
+        refused(|s| s.burstiness = 1.5, "burstiness", "is 1.5");
+        refused(|s| s.repeat = -0.5, "repeat", "is -0.5");
+        refused(|s| s.segment = Some(0), "segment", "at least one token");
+        refused(|s| s.training_set = Some(0), "training_set", "leave it out");
+        refused(
+            |s| (s.burstiness, s.active) = (0.5, Some(3)),
+            "burstiness",
+            "only 3 of the 4 triggers are active",
+        );
         refused(|s| s.n_triggers = 64, "n_triggers", "successors");
         refused(|s| s.active = Some(5), "active", "more than the 4");
         refused(

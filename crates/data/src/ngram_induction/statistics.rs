@@ -11,7 +11,9 @@
 //!
 //! Smoothing: the counts for a pair are shrunk towards those for its last token, and these
 //! towards the prior, by a Dirichlet prior worth [`SHRINKAGE`] positions (MacKay & Peto 1995).
-//! With all triggers active the trigram oracle is exact wherever `b` is no trigger.
+//! With all triggers active the trigram oracle is exact wherever `b` is no trigger. With
+//! `burstiness` what a recurrence is likely to be of takes the place of what is active: it is
+//! counted in the same way, since `a, b` tell something of the triggers that were shown.
 
 use ontogeny_store::Stream;
 
@@ -41,8 +43,9 @@ pub(crate) struct Statistics {
 struct Latents {
     d_vocab: usize,
     n_triggers: usize,
-    /// `P(trigger k is active | a, b)`, `[a or none, b, k]`; empty if all are always active.
-    active: Vec<f32>,
+    /// `n_active · P(a recurrence is of trigger k | a, b)`, `[a or none, b, k]`: without
+    /// burstiness this is `P(trigger k is active | a, b)`. Empty if it is always 1.
+    weights: Vec<f32>,
     /// `P(successor of k is y | a, b = k, k is active)`, `[a or none, k, y]`.
     successor: Vec<f32>,
 }
@@ -53,10 +56,10 @@ impl Latents {
         before.map_or(self.d_vocab, |token| token as usize)
     }
 
-    fn active(&self, before: Option<u32>, last: u32) -> Option<&[f32]> {
+    fn weights(&self, before: Option<u32>, last: u32) -> Option<&[f32]> {
         let k = self.n_triggers;
         let start = (self.row(before) * self.d_vocab + last as usize) * k;
-        self.active.get(start..start + k)
+        self.weights.get(start..start + k)
     }
 
     fn successor(&self, before: Option<u32>, place: usize) -> &[f32] {
@@ -98,8 +101,8 @@ fn trigram_into(
     base: &[f64],
     out: &mut [f64],
 ) {
-    let active: Vec<f64> = match latents.active(before, last) {
-        Some(active) => active.iter().map(|&p| f64::from(p)).collect(),
+    let weights: Vec<f64> = match latents.weights(before, last) {
+        Some(weights) => weights.iter().map(|&p| f64::from(p)).collect(),
         None => vec![1.0; program.triggers.len()],
     };
     match program.trigger(last) {
@@ -109,9 +112,14 @@ fn trigram_into(
                 .iter()
                 .map(|&p| f64::from(p))
                 .collect();
-            mix_successor(active[place] * program.reliability, &successor, base, out);
+            let active = if program.all_active() {
+                1.0
+            } else {
+                weights[place]
+            };
+            mix_successor(active * program.reliability, &successor, base, out);
         }
-        None => mix_recurrence(program, &active, base, out),
+        None => mix_recurrence(program, &weights, base, out),
     }
 }
 
@@ -131,12 +139,12 @@ struct Counts {
 impl Counts {
     fn new(program: &Program) -> Self {
         let (d, k) = (program.d_vocab(), program.triggers.len());
-        let all_active = program.n_active == k;
+        let known = program.all_active() && program.burstiness == 0.0;
         Self {
             latents: Latents {
                 d_vocab: d,
                 n_triggers: k,
-                active: vec![0.0; if all_active { 0 } else { (d + 1) * d * k }],
+                weights: vec![0.0; if known { 0 } else { (d + 1) * d * k }],
                 successor: vec![0.0; (d + 1) * k * d],
             },
             pairs: vec![0.0; (d + 1) * d],
@@ -163,9 +171,10 @@ impl Counts {
             let row = self.latents.row(step.before);
             let pair = row * d + step.last as usize;
             self.pairs[pair] += 1.0;
-            if !self.latents.active.is_empty() {
+            if !self.latents.weights.is_empty() {
                 for &place in &latents.active {
-                    self.latents.active[pair * k + place] += 1.0;
+                    self.latents.weights[pair * k + place] +=
+                        program.recurrence_weight(place, step.shown) as f32;
                 }
             }
             if let Some(place) = program.trigger(step.last) {
@@ -198,7 +207,7 @@ impl Counts {
 
     fn finish(mut self, program: &Program) -> Statistics {
         let d = program.d_vocab();
-        self.shrink_active(program);
+        self.shrink_weights(program);
         self.shrink_successors(program);
         let (unigram, bigram) = marginals(&self.latents, &self.pairs, program);
         let rate = |(count, positions): (f64, f64)| (count + 0.5) / (positions + 1.0);
@@ -224,10 +233,10 @@ impl Counts {
         }
     }
 
-    /// Turns counts of active triggers into probabilities.
-    fn shrink_active(&mut self, program: &Program) {
+    /// Turns sums of weights into means.
+    fn shrink_weights(&mut self, program: &Program) {
         let (d, k) = (self.latents.d_vocab, self.latents.n_triggers);
-        if self.latents.active.is_empty() {
+        if self.latents.weights.is_empty() {
             return;
         }
         let prior = program.n_active as f64 / k as f64;
@@ -237,11 +246,11 @@ impl Counts {
             for place in 0..k {
                 let count: f64 = pairs
                     .clone()
-                    .map(|pair| f64::from(self.latents.active[pair * k + place]))
+                    .map(|pair| f64::from(self.latents.weights[pair * k + place]))
                     .sum();
                 let by_last = (count + SHRINKAGE * prior) / (n + SHRINKAGE);
                 for pair in pairs.clone() {
-                    let p = &mut self.latents.active[pair * k + place];
+                    let p = &mut self.latents.weights[pair * k + place];
                     let sum = f64::from(*p) + SHRINKAGE * by_last;
                     *p = (sum / (self.pairs[pair] + SHRINKAGE)) as f32;
                 }

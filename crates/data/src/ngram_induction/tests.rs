@@ -2,140 +2,8 @@
 
 use ontogeny_store::Stream;
 
+use super::enumeration::{D, Enumeration, LEN, digits, spec, specs};
 use super::*;
-
-const LEN: usize = 5;
-const D: usize = 4;
-
-/// The program written down a second time, as the probability of a sequence given the latents.
-struct Enumeration {
-    program: Program,
-    /// Probability of each sequence, by its number in base `D`, first token most significant.
-    joint: Vec<f64>,
-}
-
-fn spec(change: impl FnOnce(&mut NgramInductionSpec)) -> NgramInductionSpec {
-    let mut spec = NgramInductionSpec {
-        seed: 3,
-        d_vocab: D,
-        bigram_concentration: 0.6,
-        trigram_concentration: 0.5,
-        n_triggers: 2,
-        recurrence: 0.2,
-        ..NgramInductionSpec::default()
-    };
-    change(&mut spec);
-    spec
-}
-
-/// A few programs that differ in what is hidden.
-fn specs() -> Vec<NgramInductionSpec> {
-    vec![
-        spec(|_| ()),
-        spec(|s| s.reliability = 0.7),
-        spec(|s| s.active = Some(1)),
-        spec(|s| {
-            s.active = Some(1);
-            s.reliability = 0.6;
-            s.zipf = 0.8;
-        }),
-        spec(|s| {
-            s.n_triggers = 3;
-            s.active = Some(2);
-            s.recurrence = 0.4;
-        }),
-        spec(|s| {
-            s.n_triggers = 1;
-            s.trigger_tokens = vec![2];
-            s.recurrence = 0.0;
-        }),
-        spec(|s| s.active = Some(0)),
-        spec(|s| s.n_triggers = 0),
-    ]
-}
-
-fn digits(number: usize, len: usize) -> Vec<u32> {
-    let mut rest = number;
-    let mut tokens = vec![0; len];
-    for token in tokens.iter_mut().rev() {
-        *token = (rest % D) as u32;
-        rest /= D;
-    }
-    tokens
-}
-
-impl Enumeration {
-    fn new(spec: &NgramInductionSpec) -> Self {
-        let program = Program::build(spec).unwrap();
-        let k = program.triggers.len();
-        let mut joint = vec![0.0; D.pow(LEN as u32)];
-        let sets: Vec<u32> = (0..1 << k)
-            .filter(|set: &u32| set.count_ones() as usize == spec.n_active())
-            .collect();
-        let n_successors = program.successors.len();
-        let assignments = n_successors.pow(k as u32);
-        for &set in &sets {
-            for assignment in 0..assignments {
-                let successor = |place: usize| {
-                    program.successors[assignment / n_successors.pow(place as u32) % n_successors]
-                };
-                let prior = 1.0 / (sets.len() * assignments) as f64;
-                for (number, p) in joint.iter_mut().enumerate() {
-                    let tokens = digits(number, LEN);
-                    *p += prior * likelihood(&program, spec, set, &successor, &tokens);
-                }
-            }
-        }
-        Self { program, joint }
-    }
-
-    /// Probability that a sequence begins like this.
-    fn of_prefix(&self, prefix: &[u32]) -> f64 {
-        let number = prefix.iter().fold(0, |n, &t| n * D + t as usize);
-        let rest = D.pow((LEN - prefix.len()) as u32);
-        self.joint[number * rest..(number + 1) * rest].iter().sum()
-    }
-}
-
-fn likelihood(
-    program: &Program,
-    spec: &NgramInductionSpec,
-    set: u32,
-    successor: &dyn Fn(usize) -> u32,
-    tokens: &[u32],
-) -> f64 {
-    let mut p = program.start[tokens[0] as usize];
-    for t in 1..tokens.len() {
-        let (last, next) = (tokens[t - 1], tokens[t]);
-        let before = (t > 1).then(|| tokens[t - 2]);
-        let mut tables = [0.0; D];
-        program.tables.next_into(before, last, &mut tables);
-        let tables = tables[next as usize];
-        let place = |token| {
-            program
-                .triggers
-                .iter()
-                .position(|&trigger| trigger == token)
-        };
-        let is_active = |place: usize| set >> place & 1 == 1;
-        p *= match place(last) {
-            Some(k) if is_active(k) => {
-                let hit = if successor(k) == next { 1.0 } else { 0.0 };
-                spec.reliability * hit + (1.0 - spec.reliability) * tables
-            }
-            Some(_) => tables,
-            None if spec.n_active() == 0 => tables,
-            None => {
-                let hit = match place(next) {
-                    Some(k) if is_active(k) => 1.0 / spec.n_active() as f64,
-                    _ => 0.0,
-                };
-                spec.recurrence * hit + (1.0 - spec.recurrence) * tables
-            }
-        };
-    }
-    p
-}
 
 /// With a smaller sample than in earnest, which a build without optimization takes long for.
 fn source(spec: &NgramInductionSpec, n_ctx: usize) -> NgramInduction {
@@ -151,38 +19,72 @@ fn predictions(source: &NgramInduction, oracle: Oracle, sequence: &[u32]) -> Vec
     rows
 }
 
+#[track_caller]
+fn is_exact(spec: &NgramInductionSpec, exact: &Enumeration) {
+    assert!((exact.joint.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+    let source = NgramInduction::build(spec, LEN - 1).unwrap();
+    let mut compared = 0;
+    for number in 0..exact.joint.len() {
+        let tokens = digits(number, LEN);
+        let rows = predictions(&source, Oracle::InContext, &tokens);
+        for (position, row) in rows.iter().enumerate() {
+            let prefix = &tokens[..=position];
+            assert!(
+                (row.iter().sum::<f64>() - 1.0).abs() < 1e-9,
+                "{spec:?} {prefix:?}"
+            );
+            let of_prefix = exact.of_prefix(prefix);
+            if of_prefix < 1e-14 {
+                continue;
+            }
+            for (next, &p) in row.iter().enumerate() {
+                let longer = [prefix, &[next as u32]].concat();
+                let expected = exact.of_prefix(&longer) / of_prefix;
+                assert!(
+                    (p - expected).abs() < 1e-6,
+                    "{spec:?} {longer:?} {p} {expected}"
+                );
+                compared += 1;
+            }
+        }
+    }
+    assert!(compared > 500, "{compared}");
+}
+
 #[test]
 fn the_filter_is_exact() {
     for spec in specs() {
-        let exact = Enumeration::new(&spec);
-        assert!((exact.joint.iter().sum::<f64>() - 1.0).abs() < 1e-12);
-        let source = source(&spec, LEN - 1);
-        let mut compared = 0;
-        for number in 0..exact.joint.len() {
-            let tokens = digits(number, LEN);
-            let rows = predictions(&source, Oracle::InContext, &tokens);
-            for (position, row) in rows.iter().enumerate() {
-                let prefix = &tokens[..=position];
-                assert!(
-                    (row.iter().sum::<f64>() - 1.0).abs() < 1e-9,
-                    "{spec:?} {prefix:?}"
-                );
-                let of_prefix = exact.of_prefix(prefix);
-                if of_prefix < 1e-14 {
-                    continue;
-                }
-                for (next, &p) in row.iter().enumerate() {
-                    let longer = [prefix, &[next as u32]].concat();
-                    let expected = exact.of_prefix(&longer) / of_prefix;
-                    assert!(
-                        (p - expected).abs() < 1e-6,
-                        "{spec:?} {longer:?} {p} {expected}"
-                    );
-                    compared += 1;
-                }
-            }
-        }
-        assert!(compared > 1000, "{compared}");
+        is_exact(&spec, &Enumeration::new(&spec));
+    }
+}
+
+/// Programs whose sequences repeat their beginning, with the segment that is meant.
+fn repeating_specs() -> Vec<(NgramInductionSpec, usize)> {
+    vec![
+        (spec(|s| s.repeat = 0.3), 3),
+        (spec(|s| (s.repeat, s.segment) = (0.6, Some(1))), 1),
+        (
+            spec(|s| {
+                (s.repeat, s.segment) = (0.5, Some(2));
+                (s.active, s.reliability) = (Some(1), 0.6);
+            }),
+            2,
+        ),
+        (
+            spec(|s| {
+                (s.repeat, s.segment) = (0.2, Some(4));
+                s.burstiness = 0.5;
+            }),
+            4,
+        ),
+        (spec(|s| (s.repeat, s.segment) = (1.0, Some(2))), 2),
+    ]
+}
+
+#[test]
+fn the_filter_is_exact_where_sequences_repeat_their_beginning() {
+    for (spec, segment) in repeating_specs() {
+        is_exact(&spec, &Enumeration::repeating(&spec, segment));
     }
 }
 
@@ -255,45 +157,55 @@ fn short_context_oracles_are_those_of_the_definition() {
     }
 }
 
+/// Draws many sequences and holds their frequencies against the enumeration.
+#[track_caller]
+fn has_the_probabilities(spec: &NgramInductionSpec, exact: &Enumeration, index: u64) {
+    let n = 40_000;
+    let mut counts = vec![0.0; exact.joint.len()];
+    let source = NgramInduction::build(spec, LEN - 1).unwrap();
+    let stream = Stream::new(11, "chi square", &[index]);
+    for row in 0..n {
+        let mut tokens = Vec::new();
+        source.draw_into(&mut stream.at(row), &mut tokens);
+        assert_eq!(tokens.len(), LEN);
+        counts[tokens.iter().fold(0, |n, &t| n * D + t as usize)] += 1.0;
+    }
+    // Pearson's statistic over the sequences expected at least 5 times, the others together.
+    let (mut chi, mut cells) = (0.0, 0u32);
+    let mut rest = (0.0, 0.0);
+    for (&count, &p) in counts.iter().zip(&exact.joint) {
+        let expected = p * n as f64;
+        assert!(p > 0.0 || count == 0.0, "an impossible sequence was drawn");
+        if expected >= 5.0 {
+            chi += (count - expected) * (count - expected) / expected;
+            cells += 1;
+        } else {
+            rest = (rest.0 + count, rest.1 + expected);
+        }
+    }
+    if rest.1 >= 5.0 {
+        chi += (rest.0 - rest.1) * (rest.0 - rest.1) / rest.1;
+        cells += 1;
+    }
+    // Wilson & Hilferty 1931: (χ²/ν)^{1/3} is nearly normal with mean 1 − 2/9ν and variance
+    // 2/9ν. 4.75 standard deviations leave a chance of 10⁻⁶ for each of the fifteen programs.
+    let nu = f64::from(cells - 1);
+    let z = ((chi / nu).cbrt() - (1.0 - 2.0 / (9.0 * nu))) / (2.0 / (9.0 * nu)).sqrt();
+    assert!(
+        z < 4.75,
+        "{spec:?}: chi square {chi} over {cells} cells, z {z}"
+    );
+}
+
 #[test]
 fn sequences_have_the_programs_probabilities() {
-    for (index, spec) in specs().into_iter().enumerate() {
-        let exact = Enumeration::new(&spec);
-        let n = 40_000;
-        let mut counts = vec![0.0; exact.joint.len()];
-        let stream = Stream::new(11, "chi square", &[index as u64]);
-        for row in 0..n {
-            let mut tokens = Vec::new();
-            exact
-                .program
-                .draw_into(&mut stream.at(row), LEN, &mut tokens, |_, _| ());
-            counts[tokens.iter().fold(0, |n, &t| n * D + t as usize)] += 1.0;
-        }
-        // Pearson's statistic over the sequences expected at least 5 times, the others together.
-        let (mut chi, mut cells) = (0.0, 0u32);
-        let mut rest = (0.0, 0.0);
-        for (&count, &p) in counts.iter().zip(&exact.joint) {
-            let expected = p * n as f64;
-            assert!(p > 0.0 || count == 0.0, "an impossible sequence was drawn");
-            if expected >= 5.0 {
-                chi += (count - expected) * (count - expected) / expected;
-                cells += 1;
-            } else {
-                rest = (rest.0 + count, rest.1 + expected);
-            }
-        }
-        if rest.1 >= 5.0 {
-            chi += (rest.0 - rest.1) * (rest.0 - rest.1) / rest.1;
-            cells += 1;
-        }
-        // Wilson & Hilferty 1931: (χ²/ν)^{1/3} is nearly normal with mean 1 − 2/9ν and variance
-        // 2/9ν. 4.75 standard deviations leave a chance of 10⁻⁶ for each of the eight programs.
-        let nu = f64::from(cells - 1);
-        let z = ((chi / nu).cbrt() - (1.0 - 2.0 / (9.0 * nu))) / (2.0 / (9.0 * nu)).sqrt();
-        assert!(
-            z < 4.75,
-            "{spec:?}: chi square {chi} over {cells} cells, z {z}"
-        );
+    let specs = specs();
+    for (index, spec) in specs.iter().enumerate() {
+        has_the_probabilities(spec, &Enumeration::new(spec), index as u64);
+    }
+    for (index, (spec, segment)) in repeating_specs().into_iter().enumerate() {
+        let exact = Enumeration::repeating(&spec, segment);
+        has_the_probabilities(&spec, &exact, (specs.len() + index) as u64);
     }
 }
 
@@ -336,7 +248,20 @@ fn better_informed_oracles_lose_less() {
 
 #[test]
 fn impossible_sequences_keep_the_oracles_defined() {
-    let source = source(&NgramInductionSpec::default(), 64);
+    defined_on_impossible_sequences(NgramInductionSpec::default());
+    // Within a segment that repeats for certain, then with a token that does not.
+    for repeat in [0.5, 1.0] {
+        defined_on_impossible_sequences(NgramInductionSpec {
+            repeat,
+            segment: Some(2),
+            ..NgramInductionSpec::default()
+        });
+    }
+}
+
+#[track_caller]
+fn defined_on_impossible_sequences(spec: NgramInductionSpec) {
+    let source = source(&spec, 64);
     let trigger = source.triggers()[0];
     // A trigger followed by another trigger, then by two different successors.
     let tokens = [
@@ -357,4 +282,44 @@ fn impossible_sequences_keep_the_oracles_defined() {
             assert!(row.iter().all(|l| l.is_finite() && *l >= LEAST_LOG_PROB));
         }
     }
+}
+
+#[test]
+fn burstiness_moves_recurrences_to_fewer_triggers_and_leaves_their_number() {
+    let n = 4000;
+    let counts = |burstiness: f64| {
+        let spec = NgramInductionSpec {
+            n_triggers: 12,
+            burstiness,
+            ..NgramInductionSpec::default()
+        };
+        let source = NgramInduction::build(&spec, 64).unwrap();
+        let stream = Stream::new(5, "burstiness", &[]);
+        let (mut all, mut squares, mut repeated) = (0.0, 0.0, 0.0);
+        for row in 0..n {
+            let mut tokens = Vec::new();
+            source.draw_into(&mut stream.at(row), &mut tokens);
+            let shown: Vec<u32> = tokens
+                .into_iter()
+                .filter(|&token| source.is_trigger(token))
+                .collect();
+            let kinds = shown
+                .iter()
+                .collect::<std::collections::BTreeSet<_>>()
+                .len();
+            all += shown.len() as f64;
+            squares += (shown.len() as f64).powi(2);
+            repeated += (shown.len() - kinds) as f64;
+        }
+        let n = n as f64;
+        let error = (squares / n - (all / n).powi(2)).sqrt() / n.sqrt();
+        (all / n, repeated / n, error)
+    };
+    let (even, bursty) = (counts(0.0), counts(0.9));
+    // The chance of a recurrence is the same after every token that is no trigger; which trigger
+    // it is of changes only what the tables say two tokens later. Five standard errors of the
+    // difference, and one per cent of the number for that.
+    let tolerance = 5.0 * even.2.hypot(bursty.2) + 0.01 * even.0;
+    assert!((even.0 - bursty.0).abs() < tolerance, "{even:?} {bursty:?}");
+    assert!(bursty.1 > even.1 + 2.0, "{even:?} {bursty:?}");
 }

@@ -2,7 +2,7 @@
 //!
 //! Layout: 8 bytes `ONTOTOK1`; the header's length as a little-endian u64; the header in JSON,
 //! filled up with spaces to a multiple of 8; the tokens as little-endian u16 or u32, those of the
-//! training documents first.
+//! training documents first, each of the two parts corpus by corpus.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -27,6 +27,9 @@ pub(crate) struct Header {
     pub(crate) width: usize,
     pub(crate) train: Part,
     pub(crate) held_out: Part,
+    /// The parts of each corpus, training first, where there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) corpora: Vec<[Part; 2]>,
     /// The tokenizer, as the text of a `tokenizer.json`.
     pub(crate) tokenizer: String,
 }
@@ -42,13 +45,43 @@ pub struct Part {
     pub tokens: u64,
 }
 
-/// A tokenized corpus.
+impl Part {
+    /// The sizes of two parts together.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            documents: self.documents + other.documents,
+            bytes: self.bytes + other.bytes,
+            tokens: self.tokens + other.tokens,
+        }
+    }
+}
+
+impl Header {
+    /// The parts of each corpus, training first; one corpus at least.
+    pub(crate) fn corpora(&self) -> Vec<[Part; 2]> {
+        match &self.corpora[..] {
+            [] => vec![[self.train, self.held_out]],
+            several => several.to_vec(),
+        }
+    }
+
+    /// Whether the corpora add up to the parts.
+    fn adds_up(&self) -> bool {
+        let corpora = self.corpora();
+        let sum = |part: usize| corpora.iter().map(|parts| parts[part].tokens).sum::<u64>();
+        sum(0) == self.train.tokens && sum(1) == self.held_out.tokens
+    }
+}
+
+/// A tokenized corpus, or several.
 #[derive(Debug)]
 pub(crate) struct TokenFile {
     pub(crate) header: Header,
     map: Mmap,
-    /// Offset of the first token.
+    /// Offset of the first token, in bytes.
     body: usize,
+    /// For each corpus, where its parts begin and how many tokens they have, training first.
+    places: Vec<[(u64, u64); 2]>,
 }
 
 /// The file in the cache folder for the given key.
@@ -81,9 +114,27 @@ impl TokenFile {
             && matches!(header.width, 2 | 4)
             && (header.train.tokens + header.held_out.tokens).checked_mul(header.width as u64)
                 == Some(tokens.len() as u64)
+            && header.adds_up()
             && header.hash == hash(tokens);
+        if !whole {
+            return None;
+        }
         let body = map.len() - tokens.len();
-        whole.then_some(Self { header, map, body })
+        let mut starts = [0, header.train.tokens];
+        let mut places = Vec::new();
+        for parts in header.corpora() {
+            places.push([0, 1].map(|part| {
+                let start = starts[part];
+                starts[part] += parts[part].tokens;
+                (start, parts[part].tokens)
+            }));
+        }
+        Some(Self {
+            header,
+            map,
+            body,
+            places,
+        })
     }
 
     /// Writes the tokens (training first) beside the place, then renames them into it.
@@ -114,25 +165,34 @@ impl TokenFile {
         Ok(())
     }
 
-    /// Number of tokens in a part.
-    pub(crate) fn len(&self, split: Split) -> u64 {
+    /// Where a part of a corpus begins, and how many tokens it has.
+    fn place(&self, corpus: usize, split: Split) -> (u64, u64) {
+        let [train, held_out] = self.places[corpus];
         match split {
-            Split::Train => self.header.train.tokens,
-            Split::HeldOut => self.header.held_out.tokens,
+            Split::Train => train,
+            Split::HeldOut => held_out,
         }
     }
 
-    /// `len` tokens of a part from `start` on; they must exist.
+    /// Number of corpora.
+    pub(crate) fn n_corpora(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Number of tokens in a part of a corpus.
+    pub(crate) fn len(&self, corpus: usize, split: Split) -> u64 {
+        self.place(corpus, split).1
+    }
+
+    /// `len` tokens of a part of a corpus from `start` on; they must exist.
     pub(crate) fn tokens(
         &self,
+        corpus: usize,
         split: Split,
         start: u64,
         len: usize,
     ) -> impl Iterator<Item = u32> + '_ {
-        let start = match split {
-            Split::Train => start,
-            Split::HeldOut => self.header.train.tokens + start,
-        };
+        let start = self.place(corpus, split).0 + start;
         let width = self.header.width;
         let from = self.body + start as usize * width;
         self.map[from..from + len * width]
@@ -144,9 +204,9 @@ impl TokenFile {
             })
     }
 
-    /// All tokens of a part.
-    pub(crate) fn all(&self, split: Split) -> impl Iterator<Item = u32> + '_ {
-        self.tokens(split, 0, self.len(split) as usize)
+    /// All tokens of a part of a corpus.
+    pub(crate) fn all(&self, corpus: usize, split: Split) -> impl Iterator<Item = u32> + '_ {
+        self.tokens(corpus, split, 0, self.len(corpus, split) as usize)
     }
 }
 
@@ -186,8 +246,36 @@ mod tests {
                 bytes: 9,
                 tokens: 2,
             },
+            corpora: Vec::new(),
             tokenizer: "{}".to_owned(),
         }
+    }
+
+    #[test]
+    fn each_corpus_has_its_tokens() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.tokens");
+        let part = |tokens| Part {
+            tokens,
+            ..Part::default()
+        };
+        let several = |train: [u64; 2]| Header {
+            corpora: vec![[part(train[0]), part(2)], [part(train[1]), part(0)]],
+            ..header(2)
+        };
+        let tokens = [1, 2, 3, 4, 5];
+        TokenFile::write(&path, several([1, 2]), tokens.into_iter()).unwrap();
+        let file = TokenFile::open(&path, &header(2).key)
+            .unwrap()
+            .expect("whole");
+        let all = |corpus, split| file.all(corpus, split).collect::<Vec<_>>();
+        assert_eq!(file.n_corpora(), 2);
+        assert_eq!(all(0, Split::Train), [1]);
+        assert_eq!(all(1, Split::Train), [2, 3]);
+        assert_eq!(all(0, Split::HeldOut), [4, 5]);
+        assert_eq!(all(1, Split::HeldOut), [0u32; 0]);
+        TokenFile::write(&path, several([1, 1]), tokens.into_iter()).unwrap();
+        assert!(TokenFile::open(&path, &header(2).key).unwrap().is_none());
     }
 
     #[test]
@@ -199,9 +287,12 @@ mod tests {
             let file = TokenFile::open(&path, &header(width).key)
                 .unwrap()
                 .expect("whole");
-            assert_eq!(file.all(Split::Train).collect::<Vec<_>>(), [1, 2, large]);
-            assert_eq!(file.all(Split::HeldOut).collect::<Vec<_>>(), [4, 5]);
-            assert_eq!(file.tokens(Split::HeldOut, 1, 1).collect::<Vec<_>>(), [5]);
+            assert_eq!(file.all(0, Split::Train).collect::<Vec<_>>(), [1, 2, large]);
+            assert_eq!(file.all(0, Split::HeldOut).collect::<Vec<_>>(), [4, 5]);
+            assert_eq!(
+                file.tokens(0, Split::HeldOut, 1, 1).collect::<Vec<_>>(),
+                [5]
+            );
         }
     }
 

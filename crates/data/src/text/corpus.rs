@@ -1,5 +1,6 @@
 //! Finding a corpus and reading its documents.
 
+use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -7,6 +8,7 @@ use std::path::{Path, PathBuf};
 use ontogeny_store::{Key, KeyBuilder};
 use serde_json::Value;
 
+use super::spec::{Named, duplicate};
 use super::table::read_parquet;
 use crate::{DataError, TextSpec};
 
@@ -16,6 +18,8 @@ const STATE_OF_THE_UNION: &[u8] = include_bytes!("../../corpora/state_of_the_uni
 /// Where the documents are.
 #[derive(Debug)]
 pub(crate) struct Corpus {
+    /// The key that named it, for messages.
+    key: Cow<'static, str>,
     /// The folder or file that was named, for messages.
     root: PathBuf,
     files: Vec<CorpusFile>,
@@ -67,10 +71,34 @@ impl Format {
 }
 
 impl Corpus {
-    /// Lists the files of the corpus, in the order of their names.
-    pub(crate) fn open(spec: &TextSpec, base: &Path) -> Result<Self, DataError> {
-        if spec.corpus == TextSpec::STATE_OF_THE_UNION {
+    /// All corpora of a specification, in its order.
+    pub(crate) fn open_all(spec: &TextSpec, base: &Path) -> Result<Vec<Self>, DataError> {
+        let mut corpora: Vec<Self> = Vec::new();
+        for named in spec.named() {
+            let corpus = Self::open(&named, &spec.field, base)?;
+            // Another spelling of a path is found here at the latest.
+            if let Some(other) = corpora.iter().position(|c| c.is_at(&corpus)) {
+                let message = duplicate(named.path, other);
+                return Err(DataError::setting(named.key, message));
+            }
+            corpora.push(corpus);
+        }
+        Ok(corpora)
+    }
+
+    fn is_at(&self, other: &Self) -> bool {
+        match (fs::canonicalize(&self.root), fs::canonicalize(&other.root)) {
+            (Ok(here), Ok(there)) => here == there,
+            _ => false,
+        }
+    }
+
+    /// Lists the files of a corpus, in the order of their names.
+    fn open(named: &Named<'_>, field: &str, base: &Path) -> Result<Self, DataError> {
+        let key = named.key.clone();
+        if named.path == TextSpec::STATE_OF_THE_UNION {
             return Ok(Self {
+                key,
                 root: PathBuf::from("state_of_the_union.jsonl.zst"),
                 files: vec![CorpusFile {
                     path: PathBuf::from("state_of_the_union.jsonl.zst"),
@@ -81,12 +109,9 @@ impl Corpus {
                 field: "text".to_owned(),
             });
         }
-        let root = base.join(&spec.corpus);
+        let root = base.join(named.path);
         if !root.exists() {
-            return Err(DataError::Missing {
-                key: "corpus",
-                path: root,
-            });
+            return Err(DataError::Missing { key, path: root });
         }
         let mut paths = Vec::new();
         if root.is_dir() {
@@ -96,6 +121,7 @@ impl Corpus {
         }
         if paths.is_empty() {
             return Err(DataError::EmptyCorpus {
+                key,
                 path: root,
                 message: "the folder holds no files".to_owned(),
             });
@@ -112,9 +138,10 @@ impl Corpus {
             })
             .collect::<Result<_, _>>()?;
         Ok(Self {
+            key,
             root,
             files,
-            field: spec.field.clone(),
+            field: field.to_owned(),
         })
     }
 
@@ -147,6 +174,7 @@ impl Corpus {
         }
         if documents.is_empty() {
             return Err(DataError::EmptyCorpus {
+                key: self.key.clone(),
                 path: self.root.clone(),
                 message: match self.files.len() {
                     1 => "its file holds no text".to_owned(),

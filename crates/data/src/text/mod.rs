@@ -16,18 +16,21 @@ use std::sync::OnceLock;
 use ontogeny_store::{Key, KeyBuilder, Stream};
 use rand::Rng;
 
-use crate::draw::below;
+use crate::describe::CorpusDescription;
+use crate::draw::{below, weighted};
 use crate::source::LEAST_LOG_PROB;
+use crate::training_set::TrainingSet;
 use crate::{DataError, Oracle, Split};
 use cache::TokenFile;
 use corpus::Corpus;
+use counts::Sample;
 use oracles::Oracles;
 use prepare::{long_enough, tokenize};
 use tokenizer::Tokenizer;
 
 pub use cache::Part;
 pub use oracles::BagFit;
-pub use spec::TextSpec;
+pub use spec::{CorpusSpec, TextSpec};
 
 /// Most tokens that a vocabulary may have: three fit into 64 bits.
 pub(crate) const MAX_D_VOCAB: usize = 1 << 21;
@@ -37,16 +40,20 @@ const METHOD: &str = "text/1";
 
 /// Text from files. See [`TextSpec`].
 ///
-/// The documents of each part form one stream of tokens, each document followed by the token that
-/// ends a text; a sequence is a window of it that begins anywhere.
+/// The documents of each part of a corpus form one stream of tokens, each document followed by the
+/// token that ends a text; a sequence is a window of it that begins anywhere. Of several corpora
+/// one is chosen for each sequence.
 #[derive(Debug)]
 pub struct Text {
     tokens: TokenFile,
+    /// For each corpus, its name and its share of the sequences.
+    corpora: Vec<(String, f64)>,
     tokenizer: Tokenizer,
+    training_set: Option<TrainingSet>,
     n_ctx: usize,
     key: Key,
     /// Made when an oracle is first asked for: training needs none.
-    oracles: OnceLock<Oracles>,
+    oracles: OnceLock<Box<Oracles>>,
 }
 
 impl Text {
@@ -61,9 +68,12 @@ impl Text {
             .as_ref()
             .map(|path| read_tokenizer(spec, &base.join(path)))
             .transpose()?;
-        let corpus = Corpus::open(spec, base)?;
-        let content = KeyBuilder::new(METHOD)
-            .key("corpus", &corpus.key()?)
+        let corpora = Corpus::open_all(spec, base)?;
+        let mut content = KeyBuilder::new(METHOD);
+        for corpus in &corpora {
+            content = content.key("corpus", &corpus.key()?);
+        }
+        let content = content
             .number("held_out", spec.held_out.to_bits())
             .text("end_of_text", &spec.end_of_text);
         let content = match &loaded {
@@ -89,24 +99,53 @@ impl Text {
             }
             None => {
                 let loaded = loaded.map(|(tokenizer, _)| tokenizer);
-                tokenize(spec, n_ctx, &corpus, loaded, content, &path)?
+                tokenize(spec, n_ctx, &corpora, loaded, content, &path)?
             }
         };
-        long_enough(&tokens.header, n_ctx)?;
-        let key = KeyBuilder::new(METHOD)
+        long_enough(&tokens.header, spec, n_ctx)?;
+        let mut key = KeyBuilder::new(METHOD)
             .key("content", &content)
-            .number("n_ctx", n_ctx as u64)
-            .finish();
+            .number("n_ctx", n_ctx as u64);
+        if let Some(size) = spec.training_set {
+            key = key.number("training_set", size);
+        }
+        let corpora: Vec<(String, f64)> = spec
+            .named()
+            .iter()
+            .map(|corpus| (corpus.path.to_owned(), corpus.share))
+            .collect();
+        if corpora.len() > 1 {
+            for (_, share) in &corpora {
+                key = key.number("share", share.to_bits());
+            }
+        }
         Ok(Self {
             tokens,
+            corpora,
             tokenizer,
+            // A corpus has no seed: the windows of a set are always the same.
+            training_set: spec.training_set.map(|size| TrainingSet::new(0, size)),
             n_ctx,
-            key,
+            key: key.finish(),
             oracles: OnceLock::new(),
         })
     }
 
-    /// Sizes of a part of the corpus.
+    /// Each corpus, in the order of the configuration.
+    pub fn corpora(&self) -> Vec<CorpusDescription> {
+        let parts = self.tokens.header.corpora();
+        let named = self.corpora.iter().zip(parts);
+        named
+            .map(|((path, share), [train, held_out])| CorpusDescription {
+                path: path.clone(),
+                share: *share,
+                train,
+                held_out,
+            })
+            .collect()
+    }
+
+    /// Sizes of a part, all corpora together.
     pub fn part(&self, split: Split) -> Part {
         match split {
             Split::Train => self.tokens.header.train,
@@ -152,14 +191,25 @@ impl Text {
     /// Appends a window of `n_ctx + 1` tokens.
     pub(crate) fn draw_into(&self, split: Split, rng: &mut impl Rng, tokens: &mut Vec<u32>) {
         let len = self.n_ctx + 1;
-        let start = below(rng, self.tokens.len(split) - len as u64 + 1);
-        tokens.extend(self.tokens.tokens(split, start, len));
+        let corpus = match &self.corpora[..] {
+            [_] => 0,
+            corpora => {
+                let shares: Vec<f64> = corpora.iter().map(|(_, share)| *share).collect();
+                weighted(rng, &shares)
+            }
+        };
+        let start = below(rng, self.tokens.len(corpus, split) - len as u64 + 1);
+        tokens.extend(self.tokens.tokens(corpus, split, start, len));
+    }
+
+    pub(crate) fn training_set(&self) -> Option<&TrainingSet> {
+        self.training_set.as_ref()
     }
 
     pub(crate) fn token_frequencies(&self) -> Vec<f64> {
-        let total = self.tokens.len(Split::Train) as f64;
-        let counts = &self.oracles().counts.tokens;
-        counts.iter().map(|&count| count as f64 / total).collect()
+        let counts = &self.oracles().counts;
+        let tokens = counts.tokens.iter();
+        tokens.map(|&count| count / counts.total).collect()
     }
 
     pub(crate) fn is_trigger(&self, token: u32) -> bool {
@@ -168,14 +218,32 @@ impl Text {
 
     fn oracles(&self) -> &Oracles {
         self.oracles.get_or_init(|| {
-            let text: Vec<u32> = self.tokens.all(Split::Train).collect();
             let stream = Stream::new(0, "text bag", &[]);
-            Oracles::new(&text, self.d_vocab(), self.n_ctx, |index| {
+            let window = |index| {
                 let mut window = Vec::with_capacity(self.n_ctx + 1);
                 self.draw_into(Split::HeldOut, &mut stream.at(index), &mut window);
                 window
-            })
+            };
+            Box::new(Oracles::new(
+                &self.samples(),
+                self.d_vocab(),
+                self.n_ctx,
+                window,
+            ))
         })
+    }
+
+    /// The training part of each corpus. A token of it weighs as much as it would have to for the
+    /// corpora to add up to their shares, all of them together as much as they have tokens.
+    fn samples(&self) -> Vec<Sample> {
+        let all = self.tokens.header.train.tokens as f64;
+        let samples = (0..self.tokens.n_corpora()).zip(&self.corpora);
+        samples
+            .map(|(corpus, (_, share))| Sample {
+                tokens: self.tokens.all(corpus, Split::Train).collect(),
+                weight: share * (all / self.tokens.len(corpus, Split::Train) as f64),
+            })
+            .collect()
     }
 
     /// Log-probabilities, `[sequence.len() − 1, d_vocab]`; this source has no in-context oracle.
@@ -193,7 +261,7 @@ impl Text {
 fn read_tokenizer(spec: &TextSpec, path: &Path) -> Result<(Tokenizer, Vec<u8>), DataError> {
     if !path.exists() {
         return Err(DataError::Missing {
-            key: "tokenizer",
+            key: "tokenizer".into(),
             path: path.to_owned(),
         });
     }

@@ -15,7 +15,7 @@
 //! the cases that exceeds by [`GAIN`] at least what two independent draws from the bigram counts
 //! would give.
 
-use super::counts::Counts;
+use super::counts::{Counts, Sample};
 use crate::Oracle;
 
 /// By how much the share of repeated successors must exceed that of independent draws.
@@ -70,17 +70,18 @@ impl BagFit {
 }
 
 impl Oracles {
-    /// `text` is the training part; `window(i)` is a sequence of `n_ctx + 1` held-out tokens.
+    /// `samples` is the training part of each corpus; `window(i)` is a sequence of `n_ctx + 1`
+    /// held-out tokens.
     pub(crate) fn new(
-        text: &[u32],
+        samples: &[Sample],
         d_vocab: usize,
         n_ctx: usize,
         window: impl Fn(u64) -> Vec<u32>,
     ) -> Self {
-        let counts = Counts::new(text, d_vocab);
+        let counts = Counts::new(samples, d_vocab);
         let windows = (FIT_POSITIONS * FIT_STRIDE).div_ceil(n_ctx) as u64;
         let bag = fit_bag(&counts, d_vocab, (0..windows).map(window));
-        let triggers = triggers(text, &counts, d_vocab, n_ctx);
+        let triggers = triggers(samples, &counts, d_vocab, n_ctx);
         Self {
             counts,
             bag,
@@ -156,22 +157,28 @@ fn fit_bag(counts: &Counts, d_vocab: usize, windows: impl Iterator<Item = Vec<u3
     best.map_or(fits[0], |best| fits[best])
 }
 
-fn triggers(text: &[u32], counts: &Counts, d_vocab: usize, n_ctx: usize) -> Vec<bool> {
-    let mut last_seen = vec![None; d_vocab];
-    let (mut returns, mut repeats) = (vec![0u32; d_vocab], vec![0u32; d_vocab]);
-    for (position, pair) in text.windows(2).enumerate() {
-        let token = pair[0] as usize;
-        if let Some(earlier) = last_seen[token].replace(position)
-            && position - earlier <= n_ctx
-        {
-            returns[token] += 1;
-            repeats[token] += u32::from(text[earlier + 1] == pair[1]);
+fn triggers(samples: &[Sample], counts: &Counts, d_vocab: usize, n_ctx: usize) -> Vec<bool> {
+    let mut returns = vec![0u32; d_vocab];
+    let (mut weighted, mut repeats) = (vec![0.0; d_vocab], vec![0.0; d_vocab]);
+    for Sample { tokens, weight } in samples {
+        let mut last_seen = vec![None; d_vocab];
+        for (position, pair) in tokens.windows(2).enumerate() {
+            let token = pair[0] as usize;
+            if let Some(earlier) = last_seen[token].replace(position)
+                && position - earlier <= n_ctx
+            {
+                returns[token] += 1;
+                weighted[token] += weight;
+                if tokens[earlier + 1] == pair[1] {
+                    repeats[token] += weight;
+                }
+            }
         }
     }
     (0..d_vocab)
         .map(|token| {
-            let share = f64::from(repeats[token]) / f64::from(returns[token].max(1));
-            returns[token] >= LEAST_RETURNS && share >= counts.coincidence(token as u32) + GAIN
+            returns[token] >= LEAST_RETURNS
+                && repeats[token] / weighted[token] >= counts.coincidence(token as u32) + GAIN
         })
         .collect()
 }
@@ -201,9 +208,16 @@ mod tests {
         text
     }
 
+    fn sample(tokens: Vec<u32>) -> Sample {
+        Sample {
+            tokens,
+            weight: 1.0,
+        }
+    }
+
     fn oracles() -> Oracles {
         let held_out = text(2, 40);
-        Oracles::new(&text(1, 200), 22, 40, |i| {
+        Oracles::new(&[sample(text(1, 200))], 22, 40, |i| {
             held_out[7 * i as usize % 2000..][..41].to_vec()
         })
     }
@@ -243,7 +257,7 @@ mod tests {
 
     #[test]
     fn rescaling_is_the_formula() {
-        let counts = Counts::new(&[0, 1, 1, 2, 3, 3, 3, 0], 5);
+        let counts = Counts::new(&[sample(vec![0, 1, 1, 2, 3, 3, 3, 0])], 5);
         let fit = BagFit {
             power: 0.7,
             strength: 3.0,

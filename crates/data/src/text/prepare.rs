@@ -13,52 +13,54 @@ use crate::{DataError, TextSpec};
 pub(super) fn tokenize(
     spec: &TextSpec,
     n_ctx: usize,
-    corpus: &Corpus,
+    corpora: &[Corpus],
     loaded: Option<Tokenizer>,
     key: Key,
     path: &Path,
 ) -> Result<(TokenFile, Tokenizer), DataError> {
-    let documents = corpus.documents()?;
-    let held_out = held_out(&documents, spec.held_out);
-    let part = |of: bool| {
-        let documents = documents.iter().zip(&held_out);
-        documents
-            .filter(move |&(_, &held_out)| held_out == of)
-            .map(|(document, _)| document.as_str())
-    };
+    let documents = corpora
+        .iter()
+        .map(Corpus::documents)
+        .collect::<Result<Vec<_>, _>>()?;
+    let texts: Vec<[Vec<&str>; 2]> = documents
+        .iter()
+        .map(|documents| split(documents, spec.held_out))
+        .collect();
     let tokenizer = match loaded {
         Some(tokenizer) => tokenizer,
-        None => Tokenizer::train(spec, part(false))?,
+        // Whatever the weights, so that mixtures of the same corpora have the same tokens.
+        None => Tokenizer::train(spec, texts.iter().flat_map(|[train, _]| train).copied())?,
     };
+    let mut corpora = Vec::new();
     let mut tokens = Vec::new();
-    let mut parts = [false, true].map(|of| Part {
-        documents: part(of).count() as u64,
-        bytes: part(of).map(|document| document.len() as u64).sum(),
-        tokens: 0,
-    });
-    for (of, sizes) in [false, true].into_iter().zip(&mut parts) {
-        let start = tokens.len();
-        tokenizer.encode_each(&part(of).collect::<Vec<_>>(), |document| {
-            tokens.extend_from_slice(document);
-            tokens.push(tokenizer.end_of_text);
-        })?;
-        sizes.tokens = (tokens.len() - start) as u64;
+    for parts in &texts {
+        let (sizes, of_corpus) = encode(&tokenizer, parts, spec.held_out)?;
+        corpora.push(sizes);
+        tokens.push(of_corpus);
     }
-    let [mut train, mut rest] = parts;
-    if documents.len() == 1 {
-        split_within(spec.held_out, &mut train, &mut rest);
-    }
+    let total = |part: usize| {
+        let add = |sum: Part, sizes: &[Part; 2]| sum.and(sizes[part]);
+        corpora.iter().fold(Part::default(), add)
+    };
     let header = Header {
         key,
         hash: String::new(),
         width: if tokenizer.d_vocab <= 1 << 16 { 2 } else { 4 },
-        train,
-        held_out: rest,
+        train: total(0),
+        held_out: total(1),
+        corpora: match &corpora[..] {
+            [_] => Vec::new(),
+            _ => corpora,
+        },
         tokenizer: tokenizer.json()?,
     };
     // Before anything is written: the same text with a smaller context may come later or never.
-    long_enough(&header, n_ctx)?;
-    TokenFile::write(path, header, tokens.into_iter())?;
+    long_enough(&header, spec, n_ctx)?;
+    let in_order = [0, 1].into_iter().flat_map(|part| {
+        let corpora = tokens.iter();
+        corpora.flat_map(move |parts| parts[part].iter().copied())
+    });
+    TokenFile::write(path, header, in_order)?;
     match TokenFile::open(path, &key)? {
         Some(file) => Ok((file, tokenizer)),
         None => Err(DataError::io("read back", path)(std::io::Error::other(
@@ -67,16 +69,57 @@ pub(super) fn tokenize(
     }
 }
 
+/// The documents of a corpus to train on, and those held out.
+fn split(documents: &[String], share: f64) -> [Vec<&str>; 2] {
+    let mut parts = [Vec::new(), Vec::new()];
+    for (document, held_out) in documents.iter().zip(held_out(documents, share)) {
+        parts[usize::from(held_out)].push(document.as_str());
+    }
+    parts
+}
+
+/// The tokens of a corpus's parts, with their sizes.
+fn encode(
+    tokenizer: &Tokenizer,
+    texts: &[Vec<&str>; 2],
+    share: f64,
+) -> Result<([Part; 2], [Vec<u32>; 2]), DataError> {
+    let mut tokens = [Vec::new(), Vec::new()];
+    for (texts, tokens) in texts.iter().zip(&mut tokens) {
+        tokenizer.encode_each(texts, |document| {
+            tokens.extend_from_slice(document);
+            tokens.push(tokenizer.end_of_text);
+        })?;
+    }
+    let mut parts = [0, 1].map(|part| Part {
+        documents: texts[part].len() as u64,
+        bytes: texts[part].iter().map(|text| text.len() as u64).sum(),
+        tokens: tokens[part].len() as u64,
+    });
+    if parts[0].documents + parts[1].documents == 1 {
+        let [train, rest] = &mut parts;
+        split_within(share, train, rest);
+        tokens[1] = tokens[0].split_off(train.tokens as usize);
+    }
+    Ok((parts, tokens))
+}
+
 /// Refuses a context that no sequence of a part can fill.
-pub(super) fn long_enough(header: &Header, n_ctx: usize) -> Result<(), DataError> {
+pub(super) fn long_enough(header: &Header, spec: &TextSpec, n_ctx: usize) -> Result<(), DataError> {
     let needed = n_ctx as u64 + 1;
-    for (part, split) in [(header.train, "training"), (header.held_out, "held-out")] {
-        if part.tokens < needed {
-            return Err(DataError::TooShort {
-                split,
-                available: part.tokens,
-                needed,
-            });
+    for (parts, named) in header.corpora().iter().zip(spec.named()) {
+        for (part, split) in parts.iter().zip(["training", "held-out"]) {
+            if part.tokens < needed {
+                return Err(DataError::TooShort {
+                    corpus: match spec.corpora {
+                        Some(_) => format!("the corpus {}", named.path),
+                        None => "the corpus".to_owned(),
+                    },
+                    split,
+                    available: part.tokens,
+                    needed,
+                });
+            }
         }
     }
     Ok(())

@@ -8,6 +8,7 @@
 
 mod corpora;
 mod errors;
+mod mixtures;
 mod sequences;
 mod state_of_the_union;
 
@@ -49,7 +50,7 @@ fn write_texts(folder: &Path, documents: &[String]) {
 
 fn text_spec(corpus: &str) -> TextSpec {
     TextSpec {
-        corpus: corpus.to_owned(),
+        corpus: Some(corpus.to_owned()),
         d_vocab: Some(300),
         ..TextSpec::default()
     }

@@ -46,6 +46,112 @@ const GOLDEN: [[u32; 16]; 2] = [
     ],
 ];
 
+/// Options that are not set leave no trace: neither in what is written nor in keys.
+#[test]
+fn the_default_is_written_and_named_as_ever() {
+    let spec = SourceSpec::default();
+    let written = serde_json::json!({
+        "kind": "ngram_induction", "seed": 0, "d_vocab": 64, "bigram_concentration": 0.15,
+        "trigram_concentration": 0.3, "trigram_strength": 0.8, "zipf": 0.0, "n_triggers": 4,
+        "trigger_rank": "spread", "trigger_tokens": [], "recurrence": 0.2, "reliability": 1.0,
+    });
+    assert_eq!(serde_json::to_value(&spec).unwrap(), written);
+    let key = source(NgramInductionSpec::default(), 64).key();
+    assert_eq!(
+        key.to_string(),
+        "10bc015aed737dc9597aefa09ebedccc3ef79e573913e62e934eacc24061ceb5"
+    );
+    for changed in [
+        NgramInductionSpec {
+            burstiness: 0.5,
+            ..NgramInductionSpec::default()
+        },
+        NgramInductionSpec {
+            repeat: 0.5,
+            ..NgramInductionSpec::default()
+        },
+        NgramInductionSpec {
+            training_set: Some(10),
+            ..NgramInductionSpec::default()
+        },
+    ] {
+        assert_ne!(source(changed, 64).key(), key);
+    }
+}
+
+#[test]
+fn a_segment_must_leave_something_to_repeat() {
+    let here = Path::new(".");
+    let build = |segment| {
+        let spec = SourceSpec::NgramInduction(NgramInductionSpec {
+            repeat: 1.0,
+            segment,
+            ..NgramInductionSpec::default()
+        });
+        Source::build(&spec, 16, here, here)
+    };
+    let error = build(Some(17)).expect_err("refused");
+    assert_eq!(error.key(), Some("segment"));
+    assert!(
+        error.to_string().contains("17 tokens (n_ctx + 1)"),
+        "{error}"
+    );
+    let stream = Stream::new(1, "test", &[]);
+    for (segment, length) in [(Some(16), 16), (Some(5), 5), (None, 9)] {
+        let batch = build(segment)
+            .unwrap()
+            .sequences(Split::HeldOut, &stream, 0, 8);
+        for row in batch.iter() {
+            assert!((length..17).all(|t| row[t] == row[t - length]), "{row:?}");
+        }
+    }
+}
+
+#[test]
+fn a_finite_training_set_is_drawn_from_evenly_and_grows_at_its_end() {
+    let spec = |training_set| NgramInductionSpec {
+        training_set,
+        ..NgramInductionSpec::default()
+    };
+    let few = source(spec(Some(5)), 16);
+    let stream = Stream::new(1, "batches", &[0]);
+    let kinds = |source: &Source, stream: &Stream, rows: usize| {
+        let mut counts = std::collections::BTreeMap::new();
+        for row in source.sequences(Split::Train, stream, 3, rows).iter() {
+            *counts.entry(row.to_vec()).or_insert(0u32) += 1;
+        }
+        counts
+    };
+    let counts = kinds(&few, &stream, 5000);
+    assert_eq!(counts.len(), 5);
+    // 1000 each, with a standard deviation of 28: five of them.
+    assert!(
+        counts.values().all(|c| c.abs_diff(1000) < 142),
+        "{counts:?}"
+    );
+    // Another replica has the same set, and another order of it.
+    let other = Stream::new(2, "batches", &[1]);
+    assert!(kinds(&few, &other, 100).keys().eq(counts.keys()));
+    assert_ne!(
+        few.sequences(Split::Train, &other, 3, 100),
+        few.sequences(Split::Train, &stream, 3, 100)
+    );
+    // A larger set holds the smaller one; one of a single sequence is that sequence.
+    let more = kinds(&source(spec(Some(8)), 16), &stream, 500);
+    assert_eq!(more.len(), 8);
+    assert!(counts.keys().all(|sequence| more.contains_key(sequence)));
+    let only = kinds(&source(spec(Some(1)), 16), &stream, 50);
+    assert!(only.len() == 1 && only.keys().all(|k| counts.contains_key(k)));
+    // A smaller batch is the beginning of a larger one, and held-out sequences are new.
+    let batch = few.sequences(Split::Train, &stream, 17, 8);
+    let smaller = few.sequences(Split::Train, &stream, 17, 3);
+    assert_eq!(smaller.tokens, batch.tokens[..3 * 17]);
+    let fresh = source(spec(None), 16);
+    assert_ne!(few.repeats_per_sequence(), fresh.repeats_per_sequence());
+    let held_out = few.sequences(Split::HeldOut, &stream, 0, 50);
+    assert_eq!(held_out, fresh.sequences(Split::HeldOut, &stream, 0, 50));
+}
+
 /// Analysis draws and predicts from several threads.
 #[test]
 fn threads_share_a_source() {
@@ -118,6 +224,21 @@ fn a_description_holds_the_figures() {
             "{oracle:?}"
         );
     }
+    let batch = source.sequences(Split::Train, &Stream::new(9, "test", &[]), 0, 2000);
+    let repeats: Vec<f64> = batch
+        .iter()
+        .map(|sequence| source.recurrences(sequence).repeated.len() as f64)
+        .collect();
+    let mean = repeats.iter().sum::<f64>() / 2000.0;
+    let variance = repeats.iter().map(|r| (r - mean).powi(2)).sum::<f64>() / 2000.0;
+    // Two means over about as many sequences: five standard errors of their difference.
+    let tolerance = 5.0 * (2.0 * variance / 2000.0).sqrt();
+    let difference = description.repeats_per_sequence - mean;
+    assert!(mean > 1.0 && difference.abs() < tolerance, "{difference}");
+    assert_eq!(
+        description.repeats_per_sequence,
+        source.repeats_per_sequence()
+    );
     let flat = self::source(NgramInductionSpec::default(), 64);
     let flat = ontogeny_data::zipf_fit(&flat.token_frequencies());
     assert!(description.zipf.exponent > flat.exponent + 0.2);

@@ -5,6 +5,10 @@ use ontogeny_store::Stream;
 
 use crate::{build, text};
 
+/// The source's key, by the content of the corpus, the defaults and 32 positions: it names results
+/// that lie on disks, so an option that is not set must not change it.
+const KEY: &str = "f1224adcc86aa6955ea38ecadf9f4f66beb3dfb1b27e1606d90812fd2621f788";
+
 #[test]
 fn it_is_whole_and_its_oracles_are_ordered() {
     let folder = tempfile::tempdir().unwrap();
@@ -14,6 +18,7 @@ fn it_is_whole_and_its_oracles_are_ordered() {
         text(&source).part(Split::HeldOut),
     );
     assert_eq!(train.documents + held_out.documents, 233);
+    assert_eq!(source.key().to_string(), KEY);
     assert_eq!(train.bytes + held_out.bytes, 10_761_413);
     // Training the tokenizer is deterministic: these are the numbers on every machine.
     assert_eq!(source.d_vocab(), 1000);

@@ -185,12 +185,19 @@ impl Node {
     /// Lays `over` on this node, which is called `name`: tables entry by entry, all else whole.
     ///
     /// A source of another kind replaces the source under it: the keys of one mean nothing to the
-    /// other.
+    /// other. Of the two ways to name what a text is made of, the later layer's is what counts.
     pub(super) fn overlay(&mut self, over: Self, name: &str) {
         match (&mut self.body, over.body) {
             (Body::Table(under), Body::Table(entries))
                 if name != "data" || same_kind(under, &entries) =>
             {
+                if name == "data" {
+                    for (one, other) in [("corpus", "corpora"), ("corpora", "corpus")] {
+                        if entries.contains_key(one) && !entries.contains_key(other) {
+                            under.remove(other);
+                        }
+                    }
+                }
                 for (key, node) in entries {
                     match under.get_mut(&key) {
                         Some(known) => known.overlay(node, &key),

@@ -157,7 +157,10 @@ fn an_arm_changes_what_it_sets_and_nothing_else() {
     let SourceSpec::Text(text) = &words.config.data else {
         panic!("{:?}", words.config.data)
     };
-    assert_eq!((text.d_vocab, text.corpus.as_str()), (Some(300), "sotu"));
+    assert_eq!(
+        (text.d_vocab, text.corpus.as_deref()),
+        (Some(300), Some("sotu"))
+    );
     assert_eq!(words.config.model.d_head(), 8);
     assert_eq!(words.config.phases, []);
 }
@@ -267,7 +270,7 @@ fn overrides_win_in_their_order() {
     let SourceSpec::Text(text) = &loaded.config.data else {
         panic!("{:?}", loaded.config.data)
     };
-    assert_eq!(text.corpus, "a=b");
+    assert_eq!(text.corpus.as_deref(), Some("a=b"));
 }
 
 #[test]
@@ -379,4 +382,58 @@ fn icl_positions_scale_with_the_context_and_never_meet() {
         let (early, late) = close.icl_positions(n_ctx);
         assert!(early < late && late < n_ctx, "{n_ctx}");
     }
+}
+
+/// Each knob of the data, and the two ways to name what a text is made of.
+#[test]
+fn sources_can_be_set_whole() {
+    let synthetic = "[data]\nkind = \"ngram_induction\"\nburstiness = 0.5\nrepeat = 0.25\n\
+                     segment = 20\ntraining_set = 1000\n";
+    let SourceSpec::NgramInduction(data) = load(synthetic, &[]).config.data else {
+        panic!("another kind")
+    };
+    assert_eq!((data.burstiness, data.repeat), (0.5, 0.25));
+    assert_eq!((data.segment, data.training_set), (Some(20), Some(1000)));
+
+    let mixture = "[data]\nkind = \"text\"\n[[data.corpora]]\npath = \"sotu\"\nweight = 3\n\
+                   [[data.corpora]]\npath = \"novels\"\n";
+    let mixed = load(mixture, &["data.training_set=5"]);
+    let SourceSpec::Text(data) = &mixed.config.data else {
+        panic!("another kind")
+    };
+    assert_eq!((&data.corpus, data.training_set), (&None, Some(5)));
+    let corpora: Vec<_> = data.corpora.iter().flatten().collect();
+    assert_eq!((&*corpora[0].path, corpora[0].weight), ("sotu", 3.0));
+    assert_eq!((&*corpora[1].path, corpora[1].weight), ("novels", 1.0));
+    let again =
+        RunConfig::parse(&mixed.resolved_toml, "f", "f", Path::new(""), &[]).expect("as it was");
+    assert_eq!(again.config.data, mixed.config.data);
+}
+
+#[test]
+fn a_layer_names_its_corpora_in_place_of_those_below() {
+    let text = "[data]\nkind = \"text\"\n[[arms]]\nname = \"one\"\n[[arms]]\nname = \"two\"\n\
+                set = { \"data.corpora\" = [{ path = \"a\" }, { path = \"b\" }] }\n";
+    let first = load(text, &[]);
+    let again =
+        RunConfig::parse(&first.resolved_toml, "f", "f", Path::new(""), &[]).expect("as it was");
+    for loaded in [first, again] {
+        let specs: Vec<_> = loaded
+            .arms
+            .iter()
+            .map(|arm| match &arm.config.data {
+                SourceSpec::Text(text) => (text.corpus.clone(), text.corpora.is_some()),
+                SourceSpec::NgramInduction(_) => panic!("another kind"),
+            })
+            .collect();
+        assert_eq!(specs, [(Some("sotu".to_owned()), false), (None, true)]);
+    }
+    let over = load(
+        "[data]\nkind = \"text\"\ncorpora = [{ path = \"a\" }]\n",
+        &["data.corpus=b"],
+    );
+    let SourceSpec::Text(data) = &over.config.data else {
+        panic!("another kind")
+    };
+    assert_eq!((data.corpus.as_deref(), &data.corpora), (Some("b"), &None));
 }

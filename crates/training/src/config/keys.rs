@@ -3,7 +3,7 @@
 //! They are read off a complete example of the configuration, so that the list cannot fall behind
 //! the types.
 
-use ontogeny_data::SourceSpec;
+use ontogeny_data::{CorpusSpec, SourceSpec};
 use serde_json::{Map, Value as Shape};
 
 use super::suggest::any_of;
@@ -53,7 +53,10 @@ pub(super) fn elsewhere(example: &Shape, name: &str) -> Option<String> {
 
 /// The keys of a source, of which `spec` gives the kind.
 pub(super) fn source_keys(mut spec: Shape) -> Result<Map<String, Shape>, serde_json::Error> {
-    let source: SourceSpec = serde_json::from_value(spec.clone())?;
+    let mut source: SourceSpec = serde_json::from_value(spec.clone())?;
+    if let SourceSpec::Text(text) = &mut source {
+        text.corpora = Some(vec![CorpusSpec::default()]);
+    }
     let mut keys = match serde_json::to_value(source)? {
         Shape::Object(keys) => keys,
         _ => Map::new(),

@@ -130,9 +130,11 @@ impl LoadedConfig {
         };
         match error.file() {
             Some(file) if error.key().is_none() => {
+                let several = self.root.writes(&format!("{at}.corpora"));
+                let named = if several { "corpora" } else { "corpus" };
                 let mut refusal = ConfigError::new(error.to_string())
                     .in_file(file.display().to_string())
-                    .with_key(format!("{at}.corpus"));
+                    .with_key(format!("{at}.{named}"));
                 refusal.line = error.line().and_then(|line| usize::try_from(line).ok());
                 refusal
             }

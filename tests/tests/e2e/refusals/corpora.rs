@@ -115,6 +115,61 @@ fn corpora_that_cannot_be_read() {
 }
 
 #[test]
+fn mixtures_that_cannot_be_made() {
+    const MIXTURE: Case = Case {
+        config: "[data]\nkind = \"text\"\n[[data.corpora]]\npath = \"good\"\n\
+                 [[data.corpora]]\npath = \"other\"\n[model]\nn_ctx = 4\n",
+        files: &[
+            ("good/a.txt", b"The river follows the miller."),
+            ("good/b.txt", b"And nobody mends the lantern."),
+        ],
+        line: Some(6),
+        key: "data.corpora[1].path",
+        ..CASE
+    };
+    refuse_all(&[
+        Case {
+            what: "one is missing",
+            message: "does not exist",
+            ..MIXTURE
+        },
+        Case {
+            what: "one is not UTF-8",
+            files: &[("good/a.txt", b"The river."), ("other/a.txt", b"na\xefve")],
+            message: "the byte at offset 2 begins no valid character",
+            file: "a.txt",
+            line: None,
+            key: "data.corpora",
+            ..MIXTURE
+        },
+        Case {
+            what: "one is there twice",
+            config: "[data]\nkind = \"text\"\ncorpora = [{ path = \"good\" }, { path = \"./good\" }]\n",
+            message: "is ./good, which is `corpora[0]` already",
+            line: Some(3),
+            ..MIXTURE
+        },
+        Case {
+            what: "both forms",
+            config: "[data]\nkind = \"text\"\ncorpus = \"good\"\ncorpora = [{ path = \"good\" }]\n",
+            message: "stands beside `corpus`",
+            line: Some(4),
+            key: "data.corpora",
+            ..MIXTURE
+        },
+        Case {
+            what: "a segment as long as a sequence",
+            config: "[data]\nkind = \"ngram_induction\"\nrepeat = 0.5\nsegment = 17\n[model]\nn_ctx = 16\n",
+            files: &[],
+            message: "a sequence has 17 tokens (n_ctx + 1)",
+            line: Some(4),
+            key: "data.segment",
+            ..MIXTURE
+        },
+    ]);
+}
+
+#[test]
 fn tokenizers_that_cannot_be_used() {
     const TOKENIZER: Case = Case {
         config: "[data]\nkind = \"text\"\ntokenizer = \"tokenizer.json\"\n",
