@@ -15,6 +15,7 @@ use ontogeny_analysis::stages::{Boundary, StageName, StageReport, StageSettings,
 use ontogeny_analysis::table::MeasureRow;
 use ontogeny_analysis::{AnalysisError, Follower, GroupPlan, Plan};
 use ontogeny_model::device::Chosen;
+use ontogeny_model::gradient;
 use ontogeny_store::{CheckpointEntry, RunFolder, Step};
 use ontogeny_training::Run;
 use ontogeny_training::observer::{Observer, Progress};
@@ -180,13 +181,16 @@ impl Monitor<'_> {
         }
     }
 
-    /// Cores that training leaves alone. A stack of replicas trains on one thread each on a CPU.
+    /// Cores that training leaves alone.
     fn idle_cores(&self) -> usize {
         if !self.chosen.is_cpu() {
             return 0;
         }
-        let widest = self.run.groups.iter().map(|g| g.replicas.len()).max();
-        rayon::current_num_threads().saturating_sub(widest.unwrap_or(1))
+        let groups = self.run.groups.iter();
+        let busy = groups
+            .map(|g| gradient::pieces(g.replicas.len(), g.training.batch, g.network.n_ctx))
+            .max();
+        rayon::current_num_threads().saturating_sub(busy.unwrap_or(1))
     }
 
     fn follow(&self, idle: bool) -> Result<()> {
@@ -327,9 +331,13 @@ struct Pace {
     idle: bool,
     share: f64,
     begun: Instant,
+    spent: Duration,
     owed: Duration,
     llc_took: Option<Duration>,
 }
+
+/// What a first estimate of λ̂ is taken to cost until one was made.
+const FIRST_ESTIMATE: Duration = Duration::from_secs(10);
 
 impl Pace {
     fn new(idle: bool, share: f64) -> Self {
@@ -337,6 +345,7 @@ impl Pace {
             idle,
             share,
             begun: Instant::now(),
+            spent: Duration::ZERO,
             owed: Duration::ZERO,
             llc_took: None,
         }
@@ -346,6 +355,7 @@ impl Pace {
         if llc {
             self.llc_took = Some(took);
         }
+        self.spent += took;
         if !self.idle {
             self.owed += took.mul_f64(1.0 / self.share - 1.0);
         }
@@ -361,16 +371,18 @@ impl Pace {
         }
     }
 
-    /// Whether an estimate is likely to end before training does: it cannot be broken off, and the
-    /// analysis would wait for it on one thread.
+    /// Whether there is time for an estimate. It cannot be broken off, so it has to be likely to end
+    /// before training does, and where no core is idle the time that it takes has to be saved up.
     fn has_time_for_llc(&self, clock: &Clock) -> bool {
         let (step, last) = (
             clock.step.load(Ordering::Relaxed),
             clock.last.load(Ordering::Relaxed),
         );
-        let each = self.begun.elapsed().as_secs_f64() / step.max(1) as f64;
-        let left = each * last.saturating_sub(step) as f64;
-        left > self.llc_took.map_or(2.0, |t| t.as_secs_f64())
+        let elapsed = self.begun.elapsed();
+        let left = elapsed.mul_f64(last.saturating_sub(step) as f64 / step.max(1) as f64);
+        let cost = self.llc_took.unwrap_or(FIRST_ESTIMATE);
+        let saved = elapsed.mul_f64(self.share).saturating_sub(self.spent);
+        left > cost && (self.idle || saved >= cost)
     }
 }
 

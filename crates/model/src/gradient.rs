@@ -132,6 +132,11 @@ impl Transformer {
     }
 }
 
+/// Pieces of work that a batch of each replica falls into on a CPU: so many cores can share it.
+pub fn pieces(replicas: usize, sequences: usize, positions: usize) -> usize {
+    shards(replicas, sequences * positions, positions).len()
+}
+
 /// The shards of every replica, replica by replica; each has as many.
 fn shards(replicas: usize, tokens: usize, positions: usize) -> Vec<Shard> {
     let step = (SHARD_TOKENS / positions).max(1) * positions;

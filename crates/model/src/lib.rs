@@ -16,7 +16,7 @@
 mod config;
 pub mod device;
 mod error;
-mod gradient;
+pub mod gradient;
 pub mod init;
 mod rotary;
 mod transformer;
