@@ -23,6 +23,7 @@ pub mod paired;
 mod probe;
 mod results;
 pub mod sampler;
+pub mod select;
 pub mod stages;
 mod structure;
 pub mod table;
@@ -30,7 +31,8 @@ mod tokens;
 pub mod traces;
 
 pub use analyze::{
-    GroupPlan, LlcData, LlcPlan, METHOD, Plan, ReplicaPlan, Settings, Streams, analyze,
+    GroupPlan, LlcData, LlcPlan, METHOD, Plan, ReplicaPlan, Settings, Streams, analyze, llc_at,
 };
+pub use behaviour::sequence_losses;
 pub use error::AnalysisError;
 pub use measures::Measures;

@@ -13,6 +13,7 @@ mod predict;
 mod refusals;
 mod replicas;
 mod run;
+mod select;
 mod text;
 
 /// A run of a few seconds: 100 steps of two replicas of a tiny network, sixteen checkpoints or so,

@@ -92,26 +92,7 @@ pub fn analyze_in(
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Option<Analysed>> {
     let begun = Instant::now();
-    let groups = run
-        .groups
-        .iter()
-        .map(|group| {
-            Ok(GroupPlan {
-                network: group.network.clone(),
-                checkpoints: CheckpointFolder::open(group.place(folder.checkpoints()))?,
-                icl: run.config.analysis.icl_positions(group.network.n_ctx),
-                replicas: group
-                    .replicas
-                    .iter()
-                    .map(|replica| ReplicaPlan {
-                        name: replica.entry.name.clone(),
-                        phases: replica.phases.clone(),
-                        tokens_per_step: tokens_seen(group, ontogeny_store::Step(1)),
-                    })
-                    .collect(),
-            })
-        })
-        .collect::<Result<Vec<_>>>()?;
+    let groups = groups(run, folder)?;
     let measurements = watch::Measurements::new();
     let rows = analyze(&Plan {
         groups: &groups,
@@ -141,6 +122,29 @@ pub fn analyze_in(
         stages,
         seconds,
     }))
+}
+
+/// What an analysis needs to know of a run's replicas and checkpoints.
+pub fn groups(run: &Run, folder: &RunFolder) -> Result<Vec<GroupPlan>> {
+    run.groups
+        .iter()
+        .map(|group| {
+            Ok(GroupPlan {
+                network: group.network.clone(),
+                checkpoints: CheckpointFolder::open(group.place(folder.checkpoints()))?,
+                icl: run.config.analysis.icl_positions(group.network.n_ctx),
+                replicas: group
+                    .replicas
+                    .iter()
+                    .map(|replica| ReplicaPlan {
+                        name: replica.entry.name.clone(),
+                        phases: replica.phases.clone(),
+                        tokens_per_step: tokens_seen(group, ontogeny_store::Step(1)),
+                    })
+                    .collect(),
+            })
+        })
+        .collect()
 }
 
 /// Stages of each replica; one with too few checkpoints is passed over with a word. `rows` are sorted by
@@ -227,7 +231,7 @@ fn print_verdicts(rows: &[MeasureRow]) {
 }
 
 /// The analysis' own settings, from what was typed.
-fn settings(section: &AnalysisSection) -> Settings {
+pub fn settings(section: &AnalysisSection) -> Settings {
     let llc = &section.llc;
     Settings {
         seed: section.seed,
@@ -238,19 +242,24 @@ fn settings(section: &AnalysisSection) -> Settings {
         repeated: section.repeated,
         composition: section.composition,
         weight_norms: section.weight_norms,
-        llc: llc.enabled.then(|| LlcPlan {
-            settings: llc_settings(llc, section.seed),
-            batch: llc.batch,
-            data: llc_data(llc.data()),
-            evaluate: llc.evaluate().map(llc_data),
-            streams: match llc.streams {
-                config::StreamKind::Common => Streams::Common,
-                config::StreamKind::Independent => Streams::Independent,
-            },
-            components: llc.components.clone(),
-            observables: llc.observables,
-            every: llc.every,
-        }),
+        llc: llc.enabled.then(|| llc_plan(llc, section.seed)),
+    }
+}
+
+/// How, on what and how often λ̂ is estimated, from what was typed.
+pub fn llc_plan(llc: &config::LlcSection, seed: u64) -> LlcPlan {
+    LlcPlan {
+        settings: llc_settings(llc, seed),
+        batch: llc.batch,
+        data: llc_data(llc.data()),
+        evaluate: llc.evaluate().map(llc_data),
+        streams: match llc.streams {
+            config::StreamKind::Common => Streams::Common,
+            config::StreamKind::Independent => Streams::Independent,
+        },
+        components: llc.components.clone(),
+        observables: llc.observables,
+        every: llc.every,
     }
 }
 

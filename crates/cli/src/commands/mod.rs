@@ -10,6 +10,7 @@ mod llc;
 mod predict;
 mod report;
 mod run;
+mod select;
 pub mod train;
 mod validate;
 
@@ -45,6 +46,7 @@ pub fn dispatch(arguments: Arguments) -> Result<Finish> {
         Command::Export(a) => export::command(&a, json).map(|()| Finish::Complete),
         Command::Bench(a) => bench::command(&a, json).map(|()| Finish::Complete),
         Command::Llc(a) => llc::command(&a, json).map(|()| Finish::Complete),
+        Command::Select(a) => select::command(&a, json).map(|()| Finish::Complete),
         Command::Calibrate(a) => calibrate::command(&a, json).map(|()| Finish::Complete),
         Command::Validate(a) => validate::command(&a, json).map(|()| Finish::Complete),
         Command::Devices => devices::command(json).map(|()| Finish::Complete),
