@@ -212,6 +212,10 @@ pub struct ValidateArguments {
     /// A TOML file with an instance of your own.
     #[arg(long, value_name = "FILE", conflicts_with = "case")]
     pub spec: Option<PathBuf>,
+    /// In place of single models: train linear networks whose stages have closed forms, estimate λ̂ along the way, detect
+    /// the stages, and hold transition times, boundaries and the final λ̂ against the truth. Under two minutes.
+    #[arg(long, conflicts_with_all = ["case", "spec", "sampler"])]
+    pub stages: bool,
     /// The sampler; by default SGLD where the expectation is exact, and SGNHT, which mixes faster, where λ alone is known.
     #[arg(long, value_enum)]
     pub sampler: Option<SamplerName>,

@@ -15,6 +15,7 @@ mod replicas;
 mod run;
 mod select;
 mod text;
+mod validate_stages;
 
 /// A run of a few seconds: 100 steps of two replicas of a tiny network, sixteen checkpoints or so,
 /// every measure taken with very few sequences and draws.

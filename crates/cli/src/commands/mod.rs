@@ -13,6 +13,7 @@ mod run;
 mod select;
 pub mod train;
 mod validate;
+mod validate_stages;
 
 use std::path::Path;
 
