@@ -14,6 +14,7 @@ pub mod calibrate;
 mod columns;
 pub mod component;
 pub mod curvature;
+pub mod dynamics;
 mod error;
 mod heads;
 pub mod known;

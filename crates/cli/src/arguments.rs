@@ -66,6 +66,11 @@ pub enum Command {
     /// before. Δℓ is paired over the same held-out sequences, Δλ̂ over chains that share their noise. Estimates that the run's
     /// analysis has are read, others are made and kept with it.
     Select(SelectArguments),
+    /// Decompose the outputs of all checkpoints of a run into joint principal components.
+    ///
+    /// Rows are checkpoints of all replicas, columns the probabilities of the next token at fixed places of held-out
+    /// sequences; the source's oracles are projected afterwards. Writes `analysis/dynamics.json`, which the report draws.
+    Dynamics(DynamicsArguments),
     /// Find the sampler's settings: step ε, localization γ, burn-in and draws, by measurement.
     ///
     /// A geometric grid of ε and γ about the steepest curvature runs as one stack at some checkpoints; the setting on which
@@ -286,6 +291,25 @@ pub struct SelectArguments {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
     /// Device; by default the kind that trained A.
+    #[arg(long)]
+    pub device: Option<String>,
+}
+
+/// Whose outputs are decomposed.
+#[derive(Debug, Args)]
+pub struct DynamicsArguments {
+    /// Folder of the run.
+    pub run: PathBuf,
+    /// Components.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub components: u32,
+    /// Replicas of each arm, the first ones.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub replicas_per_arm: u32,
+    /// Change a key of `analysis`. May be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Where to compute: auto, cpu, gpu, gpu:N or cuda:N; by default as the run was trained.
     #[arg(long)]
     pub device: Option<String>,
 }

@@ -29,10 +29,48 @@ pub struct ReportInput {
     pub estimator: Option<Estimator>,
     /// The trained replicas, in the order in which they are to be listed.
     pub replicas: Vec<ReplicaReport>,
+    /// The ways of all replicas through the space of outputs, if they were found.
+    pub dynamics: Option<Dynamics>,
     /// What the reader has to know before reading the figures, a sentence each.
     pub warnings: Vec<String>,
     /// Remarks for the end of the page, a sentence each.
     pub notes: Vec<String>,
+}
+
+/// Joint principal components of the outputs of many checkpoints.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Dynamics {
+    /// Share of the variance of each component.
+    pub explained: Vec<f64>,
+    /// One for each replica.
+    pub paths: Vec<OutputPath>,
+    /// Predictors that need no training, projected afterwards.
+    pub oracles: Vec<Landmark>,
+}
+
+/// The way of one replica's outputs.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OutputPath {
+    /// Its name.
+    pub replica: String,
+    /// Its arm.
+    pub arm: String,
+    /// Steps of its checkpoints.
+    pub steps: Vec<u64>,
+    /// `[checkpoint][component]`.
+    pub places: Vec<Vec<f64>>,
+}
+
+/// A predictor among the outputs.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Landmark {
+    /// Its name.
+    pub name: String,
+    /// Its coordinate on each component.
+    pub place: Vec<f64>,
 }
 
 /// Where the figures came from.

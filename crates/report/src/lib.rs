@@ -46,10 +46,11 @@ mod provenance;
 mod selection_table;
 mod series;
 mod stage_table;
+mod trajectory;
 mod verdict;
 
 pub use input::{
-    Boundary, Estimator, HeadRise, Provenance, ReplicaReport,
+    Boundary, Dynamics, Estimator, HeadRise, Landmark, OutputPath, Provenance, ReplicaReport,
     ReportInput, Row, Selection, SmoothCurve, Stage, StageName, Stages, TrainingPoint,
 };
 pub use page::render;

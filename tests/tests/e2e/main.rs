@@ -7,6 +7,7 @@ mod again;
 mod bench;
 mod browser;
 mod devices;
+mod dynamics;
 mod estimator;
 mod kills;
 mod predict;

@@ -21,7 +21,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Finish, SCHEMA, print_json, run};
+use super::{Finish, SCHEMA, dynamics, print_json, run};
 use crate::arguments::FolderArguments;
 use crate::{place, watch};
 
@@ -107,8 +107,15 @@ pub fn analyze_in(
         Err(AnalysisError::Interrupted) => return Ok(None),
         rows => rows?,
     };
+    let moving = Instant::now();
+    match dynamics::refresh(run, folder, chosen, stop) {
+        Err(error) if dynamics::interrupted(&error) => return Ok(None),
+        refreshed => refreshed?,
+    }
+    let moving = moving.elapsed().as_secs_f64();
     let times = folder.root().join(TIMES);
-    add_seconds(&times, "measure", begun.elapsed().as_secs_f64())?;
+    add_seconds(&times, "dynamics", moving)?;
+    add_seconds(&times, "measure", begun.elapsed().as_secs_f64() - moving)?;
     let detecting = Instant::now();
     let stages = detect(run, &rows)?;
     add_seconds(&times, "stages", detecting.elapsed().as_secs_f64())?;

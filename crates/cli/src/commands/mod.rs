@@ -5,6 +5,7 @@ mod bench;
 mod calibrate;
 mod data;
 mod devices;
+pub mod dynamics;
 mod export;
 mod llc;
 mod predict;
@@ -48,6 +49,7 @@ pub fn dispatch(arguments: Arguments) -> Result<Finish> {
         Command::Bench(a) => bench::command(&a, json).map(|()| Finish::Complete),
         Command::Llc(a) => llc::command(&a, json).map(|()| Finish::Complete),
         Command::Select(a) => select::command(&a, json).map(|()| Finish::Complete),
+        Command::Dynamics(a) => dynamics::command(&a, json),
         Command::Calibrate(a) => calibrate::command(&a, json).map(|()| Finish::Complete),
         Command::Validate(a) => validate::command(&a, json).map(|()| Finish::Complete),
         Command::Devices => devices::command(json).map(|()| Finish::Complete),

@@ -17,7 +17,7 @@ use ontogeny_training::{Replica, ReplicaEnd, Run};
 use serde_json::json;
 
 use super::analyze::{self, Analysed, ReplicaStages, STAGES, TABLE, TIMES};
-use super::{SCHEMA, print_json};
+use super::{SCHEMA, dynamics, print_json};
 use crate::arguments::FolderArguments;
 use crate::failure::InFile;
 use crate::place;
@@ -149,6 +149,11 @@ fn input(
             command: command.to_owned(),
         },
         estimator: analyze::estimator(&run.config),
+        // The page has types of its own with the same fields.
+        dynamics: match dynamics::read(folder)? {
+            Some(found) => Some(serde_json::from_value(serde_json::to_value(found)?)?),
+            None => None,
+        },
         replicas: replicas(run, folder, analysed)?,
         warnings: Vec::new(),
         notes: Vec::new(),

@@ -51,6 +51,7 @@ pub(crate) fn run(replicas: u64) -> ReportInput {
         }),
         replicas: (0..replicas).map(replica).collect(),
         warnings: Vec::new(),
+        dynamics: None,
         notes: vec![
             "Late in training the standard error of λ̂ grows, because single chains leave the \
              neighbourhood of the checkpoint."
