@@ -3,6 +3,10 @@
 //! Each result is written as soon as it is there, under the key of its causes; a second call finds
 //! what the first one finished.
 
+mod single;
+
+pub use single::llc_at;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};

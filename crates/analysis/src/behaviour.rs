@@ -1,11 +1,12 @@
 //! What a network predicts: losses, and how near it is to each oracle.
 
 use burn::tensor::{Tensor, TensorData, activation};
+use ontogeny_data::{Source, Split};
 use ontogeny_model::Transformer;
 
 use crate::error::AnalysisError;
 use crate::measures::Measures;
-use crate::probe::{CHUNK, OracleOnProbe, Probe, tokens};
+use crate::probe::{self, CHUNK, OracleOnProbe, Probe, tokens};
 
 /// Loss at every position of every sequence of a probe, `[sequence, position]` row major, in nats,
 /// and the mean cross-entropy of the network against each oracle's distributions.
@@ -49,6 +50,33 @@ pub fn on_training_source(
 /// If the device fails.
 pub fn loss(network: &Transformer, probe: &Probe) -> Result<f64, AnalysisError> {
     Ok(mean(&predict(network, probe)?.losses))
+}
+
+/// The loss of each of `count` held-out sequences of a source, summed over its positions, in nats: minus the log-probability
+/// of the sequence after its first token. They are the sequences that every checkpoint is measured on under this seed.
+///
+/// # Errors
+/// If the device fails.
+pub fn sequence_losses(
+    network: &Transformer,
+    source: &Source,
+    seed: u64,
+    count: usize,
+) -> Result<Vec<f64>, AnalysisError> {
+    let sequences = source.sequences(Split::HeldOut, &probe::stream(seed), 0, count);
+    let (t, device) = (sequences.len - 1, network.device());
+    let mut sums = Vec::with_capacity(count);
+    for first in (0..count).step_by(CHUNK) {
+        let chunk = first..(first + CHUNK).min(count);
+        let (inputs, targets) = tokens(&sequences, chunk.clone(), &device);
+        let logits = network.forward(inputs, t);
+        let (rows, v) = (chunk.len() * t, logits.dims()[2]);
+        let log_probs = activation::log_softmax(logits.reshape([rows, v]), 1);
+        let losses = read(log_probs.gather(1, targets.reshape([rows, 1])))?;
+        let sum = |own: &[f32]| -own.iter().map(|&l| f64::from(l)).sum::<f64>();
+        sums.extend(losses.chunks_exact(t).map(sum));
+    }
+    Ok(sums)
 }
 
 fn predict(network: &Transformer, probe: &Probe) -> Result<Predictions, AnalysisError> {

@@ -14,6 +14,7 @@ pub mod calibrate;
 mod columns;
 pub mod component;
 pub mod curvature;
+pub mod dynamics;
 mod error;
 mod heads;
 pub mod known;
@@ -23,6 +24,7 @@ pub mod paired;
 mod probe;
 mod results;
 pub mod sampler;
+pub mod select;
 pub mod stages;
 mod structure;
 pub mod table;
@@ -31,6 +33,8 @@ pub mod traces;
 
 pub use analyze::{
     Follower, GroupPlan, LlcData, LlcPlan, METHOD, Plan, ReplicaPlan, Settings, Streams, analyze,
+    llc_at,
 };
+pub use behaviour::sequence_losses;
 pub use error::AnalysisError;
 pub use measures::Measures;

@@ -47,8 +47,7 @@ impl Probe {
     /// Draws `count` held-out sequences. Their stream is its own, so they are the same for every
     /// checkpoint, replica and arm, and share nothing with training.
     pub fn new(source: Arc<Source>, seed: u64, count: usize, with_oracles: bool) -> Self {
-        let stream = Stream::new(seed, "held-out sequences", &[]);
-        let sequences = source.sequences(Split::HeldOut, &stream, 0, count);
+        let sequences = source.sequences(Split::HeldOut, &stream(seed), 0, count);
         let triggers = sequences.iter().map(|s| source.recurrences(s)).collect();
         let oracles = match with_oracles {
             true => source.oracles(),
@@ -83,6 +82,11 @@ impl Probe {
     pub fn with_distributions(&self) -> usize {
         distributions(&self.source, self.sequences.rows, self.positions())
     }
+}
+
+/// Where held-out sequences come from.
+pub(crate) fn stream(seed: u64) -> Stream {
+    Stream::new(seed, "held-out sequences", &[])
 }
 
 fn distributions(source: &Source, rows: usize, positions: usize) -> usize {

@@ -60,6 +60,17 @@ pub enum Command {
     /// Settings are those of the run's `[analysis.llc]`, changed by --set: other components, another sampler, or
     /// `--set 'analysis.llc.draws="auto"'` to go on until the estimate is precise. Nothing is written.
     Llc(LlcArguments),
+    /// Ask which of two checkpoints a Bayesian posterior prefers, and from how many samples on.
+    ///
+    /// The log-odds of A over B at n samples are nΔℓ + ln n·Δλ: a solution of lower loss wins in the end, a simpler one
+    /// before. Δℓ is paired over the same held-out sequences, Δλ̂ over chains that share their noise. Estimates that the run's
+    /// analysis has are read, others are made and kept with it.
+    Select(SelectArguments),
+    /// Decompose the outputs of all checkpoints of a run into joint principal components.
+    ///
+    /// Rows are checkpoints of all replicas, columns the probabilities of the next token at fixed places of held-out
+    /// sequences; the source's oracles are projected afterwards. Writes `analysis/dynamics.json`, which the report draws.
+    Dynamics(DynamicsArguments),
     /// Find the sampler's settings: step ε, localization γ, burn-in and draws, by measurement.
     ///
     /// A geometric grid of ε and γ about the steepest curvature runs as one stack at some checkpoints; the setting on which
@@ -206,6 +217,10 @@ pub struct ValidateArguments {
     /// A TOML file with an instance of your own.
     #[arg(long, value_name = "FILE", conflicts_with = "case")]
     pub spec: Option<PathBuf>,
+    /// In place of single models: train linear networks whose stages have closed forms, estimate λ̂ along the way, detect
+    /// the stages, and hold transition times, boundaries and the final λ̂ against the truth. Under two minutes.
+    #[arg(long, conflicts_with_all = ["case", "spec", "sampler"])]
+    pub stages: bool,
     /// The sampler; by default SGLD where the expectation is exact, and SGNHT, which mixes faster, where λ alone is known.
     #[arg(long, value_enum)]
     pub sampler: Option<SamplerName>,
@@ -252,6 +267,49 @@ pub struct LlcArguments {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
     /// Device; by default the kind that trained.
+    #[arg(long)]
+    pub device: Option<String>,
+}
+
+/// What to choose between.
+#[derive(Debug, Args)]
+pub struct SelectArguments {
+    /// A checkpoint in a run's folder, or RUN@STEP for the one nearest to a step.
+    pub a: PathBuf,
+    /// Another, the same way; trained on the same data.
+    pub b: PathBuf,
+    /// Which replica, where checkpoints hold several; `A,B` for two different ones.
+    #[arg(long, value_delimiter = ',', num_args = 1..=2)]
+    pub replica: Vec<String>,
+    /// Held-out sequences for the loss; by default those of the run's analysis.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
+    pub sequences: Option<u32>,
+    /// Probability of the intervals.
+    #[arg(long, default_value_t = 0.9)]
+    pub level: f64,
+    /// Change a key of the analysis, for both. May be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Device; by default the kind that trained A.
+    #[arg(long)]
+    pub device: Option<String>,
+}
+
+/// Whose outputs are decomposed.
+#[derive(Debug, Args)]
+pub struct DynamicsArguments {
+    /// Folder of the run.
+    pub run: PathBuf,
+    /// Components.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub components: u32,
+    /// Replicas of each arm, the first ones.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub replicas_per_arm: u32,
+    /// Change a key of `analysis`. May be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Where to compute: auto, cpu, gpu, gpu:N or cuda:N; by default as the run was trained.
     #[arg(long)]
     pub device: Option<String>,
 }

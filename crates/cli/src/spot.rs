@@ -9,8 +9,8 @@ use ontogeny_data::{Source, Split};
 use ontogeny_model::device::Chosen;
 use ontogeny_model::{Transformer, weights};
 use ontogeny_store::{Checkpoint, CheckpointFolder, RunFolder};
-use ontogeny_training::Run;
 use ontogeny_training::config::LlcData;
+use ontogeny_training::{Group, Run};
 
 use crate::commands::replica_of;
 use crate::failure::InFile;
@@ -54,6 +54,53 @@ pub fn open(path: &Path, named: Option<&str>, run: &Run, chosen: &Chosen) -> Res
         network,
         source: phases[phase].1.clone(),
     })
+}
+
+/// The checkpoint that is named: a file, or `RUN@STEP` for that of a run which is nearest to a step.
+pub fn resolve(named: &Path, replica: Option<&str>) -> Result<PathBuf> {
+    if named.is_file() {
+        return Ok(named.to_owned());
+    }
+    let form =
+        "name a checkpoint file, or RUN@STEP for the checkpoint of a run that is nearest to a step";
+    let text = named.to_string_lossy();
+    let Some((root, step)) = text.rsplit_once('@') else {
+        let what = match RunFolder::exists(named) {
+            true => "is a run's folder and no checkpoint",
+            false => "there is no such file",
+        };
+        return Err(InFile::error(named, format!("{what}; {form}")));
+    };
+    let Ok(step) = step.parse::<u64>() else {
+        let wrong = format!("`{step}` is no step, which is a whole number; {form}");
+        return Err(InFile::error(named, wrong));
+    };
+    let root = Path::new(root);
+    if !RunFolder::exists(root) {
+        return Err(InFile::error(root, format!("is no run's folder; {form}")));
+    }
+    let (folder, run) = place::reopen(root, &[])?;
+    let has = |group: &&Group| {
+        replica.is_none_or(|name| group.replicas.iter().any(|r| r.entry.name == name))
+    };
+    let groups: Vec<&Group> = run.groups.iter().filter(has).collect();
+    let [group] = groups.as_slice() else {
+        let all: Vec<&str> = run.replicas().map(|r| r.entry.name.as_str()).collect();
+        let why = match replica {
+            Some(name) => format!("there is no replica `{name}`; it holds {}", all.join(", ")),
+            None => format!(
+                "holds several replicas; choose one with --replica: {}",
+                all.join(", ")
+            ),
+        };
+        return Err(InFile::error(root, why));
+    };
+    let entries = CheckpointFolder::open(group.place(folder.checkpoints()))?.list()?;
+    let nearest = entries.into_iter().min_by_key(|e| e.step.0.abs_diff(step));
+    match nearest {
+        Some(entry) => Ok(entry.path),
+        None => Err(InFile::error(root, "has no checkpoint; train first")),
+    }
 }
 
 /// The folder of the run that a checkpoint lies in, or that is named itself.

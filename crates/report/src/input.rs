@@ -29,10 +29,48 @@ pub struct ReportInput {
     pub estimator: Option<Estimator>,
     /// The trained replicas, in the order in which they are to be listed.
     pub replicas: Vec<ReplicaReport>,
+    /// The ways of all replicas through the space of outputs, if they were found.
+    pub dynamics: Option<Dynamics>,
     /// What the reader has to know before reading the figures, a sentence each.
     pub warnings: Vec<String>,
     /// Remarks for the end of the page, a sentence each.
     pub notes: Vec<String>,
+}
+
+/// Joint principal components of the outputs of many checkpoints.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Dynamics {
+    /// Share of the variance of each component.
+    pub explained: Vec<f64>,
+    /// One for each replica.
+    pub paths: Vec<OutputPath>,
+    /// Predictors that need no training, projected afterwards.
+    pub oracles: Vec<Landmark>,
+}
+
+/// The way of one replica's outputs.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OutputPath {
+    /// Its name.
+    pub replica: String,
+    /// Its arm.
+    pub arm: String,
+    /// Steps of its checkpoints.
+    pub steps: Vec<u64>,
+    /// `[checkpoint][component]`.
+    pub places: Vec<Vec<f64>>,
+}
+
+/// A predictor among the outputs.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Landmark {
+    /// Its name.
+    pub name: String,
+    /// Its coordinate on each component.
+    pub place: Vec<f64>,
 }
 
 /// Where the figures came from.
@@ -107,6 +145,34 @@ pub struct ReplicaReport {
     pub rows: Vec<Row>,
     /// The stages found, and the smooth curves they were read from.
     pub stages: Stages,
+    /// Each stage's first checkpoint against its last: which a posterior prefers.
+    pub selection: Vec<Selection>,
+}
+
+/// Two checkpoints between which a posterior chooses: those nearest to a stage's start and end.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Selection {
+    /// Number of the stage, from 1.
+    pub stage: usize,
+    /// Step of the checkpoint nearest to its start.
+    pub from: u64,
+    /// Step of the checkpoint nearest to its end.
+    pub to: u64,
+    /// Change of the loss between the two, in nats per sequence.
+    pub delta_loss: f64,
+    /// Change of λ̂ between the two.
+    pub delta_llc: f64,
+    /// Its standard error, paired over the chains.
+    pub delta_llc_se: f64,
+    /// The number of sequences from which on the checkpoint of lower loss is preferred; absent if it always is.
+    pub critical: Option<f64>,
+    /// Interval of that number where there is one.
+    pub critical_interval: Option<[f64; 2]>,
+    /// Probability that there is one.
+    pub crossing: f64,
+    /// Whether the later checkpoint is the one that is preferred in the end.
+    pub later_in_the_end: bool,
 }
 
 /// Loss on the training batch of one step.

@@ -43,12 +43,14 @@ mod number;
 mod page;
 mod parts;
 mod provenance;
+mod selection_table;
 mod series;
 mod stage_table;
+mod trajectory;
 mod verdict;
 
 pub use input::{
-    Boundary, Estimator, HeadRise, Provenance, ReplicaReport, ReportInput, Row, SmoothCurve, Stage,
-    StageName, Stages, TrainingPoint,
+    Boundary, Dynamics, Estimator, HeadRise, Landmark, OutputPath, Provenance, ReplicaReport,
+    ReportInput, Row, Selection, SmoothCurve, Stage, StageName, Stages, TrainingPoint,
 };
 pub use page::render;

@@ -5,7 +5,10 @@ use std::fmt::Write as _;
 
 use crate::html::escape;
 use crate::number::moment;
-use crate::{ReportInput, embed, estimate_table, provenance, stage_table, verdict};
+use crate::{
+    ReportInput, embed, estimate_table, provenance, selection_table, stage_table, trajectory,
+    verdict,
+};
 
 /// Look of the page.
 const STYLE: &str = include_str!("../assets/style.css");
@@ -39,7 +42,9 @@ pub fn render(input: &ReportInput) -> String {
     html.push_str("<body>\n<main>\n");
     header(&mut html, input);
     stages(&mut html, input);
+    html.push_str(&selection_table::section(input));
     html.push_str(FIGURE);
+    html.push_str(&trajectory::section(input));
     html.push_str(&estimate_table::section(input));
     html.push_str("<section id=\"provenance\">\n<h2>Where the figures came from</h2>\n");
     html.push_str(&provenance::section(input));

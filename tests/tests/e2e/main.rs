@@ -7,13 +7,16 @@ mod again;
 mod bench;
 mod browser;
 mod devices;
+mod dynamics;
 mod estimator;
 mod kills;
 mod predict;
 mod refusals;
 mod replicas;
 mod run;
+mod select;
 mod text;
+mod validate_stages;
 
 /// A run of a few seconds: 100 steps of two replicas of a tiny network, sixteen checkpoints or so,
 /// every measure taken with very few sequences and draws.

@@ -2,14 +2,18 @@
 
 mod expectation;
 mod formulas;
+mod growth;
 mod models;
+mod staged;
 mod validate;
 
 pub use expectation::{categorical, normal_crossing, quadratic};
 pub use formulas::{Coefficient, deep_linear, reduced_rank};
+pub use growth::{LinearModes, Mode, descend};
 pub use models::{
     Categorical, DeepLinear, Model, NormalCrossing, Polygon, Quadratic, Superposition,
 };
+pub use staged::{Finding, Staged, StagedError, validate_stages};
 pub use validate::{Answer, Case, Row, validate};
 
 use burn::tensor::{Tensor, TensorData};

@@ -71,16 +71,16 @@ const LEVEL: f64 = 0.01;
 const FINE_STEP: f64 = 0.02;
 
 /// What is asked of a case: at which temperature, and where.
-struct Question {
-    nbeta: f64,
-    localization: f64,
-    half_width: Option<f64>,
+pub(super) struct Question {
+    pub(super) nbeta: f64,
+    pub(super) localization: f64,
+    pub(super) half_width: Option<f64>,
     /// ε times the steepest curvature.
-    step: f64,
+    pub(super) step: f64,
     /// The rule that mixes fast enough, unless another was asked for.
-    rule: Rule,
-    burn_in: usize,
-    most_draws: usize,
+    pub(super) rule: Rule,
+    pub(super) burn_in: usize,
+    pub(super) most_draws: usize,
 }
 
 /// Runs one instance, with a rule that suits it unless one is given. `cases` is how many are tested together, for the level of each.
@@ -167,10 +167,38 @@ fn ask(
     rule: Option<Rule>,
     seed: u64,
 ) -> Result<Row, AnalysisError> {
+    let row = sample(model, question, rule.unwrap_or(question.rule), seed)?;
+    let (nbeta, gamma, half_width) = (question.nbeta, question.localization, question.half_width);
+    Ok(Row {
+        expected: match spec {
+            Spec::Quadratic { curvatures } => {
+                Some(expectation::quadratic(curvatures, nbeta, gamma, half_width))
+            }
+            Spec::NormalCrossing { powers } => {
+                expectation::normal_crossing(powers, nbeta, gamma, half_width)
+            }
+            Spec::Regular { dimension } => {
+                let model = super::Categorical {
+                    dimension: *dimension,
+                };
+                (gamma == 0.0).then(|| expectation::categorical(&model, nbeta))
+            }
+            Spec::Rrr { .. } | Spec::Dln { .. } | Spec::Superposition { .. } => None,
+        },
+        ..row
+    })
+}
+
+/// The estimate about a model's start, beside nothing.
+pub(super) fn sample(
+    model: &dyn Model,
+    question: &Question,
+    rule: Rule,
+    seed: u64,
+) -> Result<Row, AnalysisError> {
     let landscape = KnownLoss(model);
     let anchor = landscape.anchor();
     let chains = (4096 / model.dimension()).clamp(32, 256);
-    let rule = rule.unwrap_or(question.rule);
     let epsilon = step_size(&landscape, question, rule, seed)?;
     let settings = LlcSettings {
         rule,
@@ -197,32 +225,17 @@ fn ask(
     };
     let estimated = estimate(&subject, &settings, &[Mask::all()], |_| None)?;
     let llc = &estimated.llcs[0];
-    let (nbeta, gamma, half_width) = (question.nbeta, question.localization, question.half_width);
     Ok(Row {
-        nbeta,
-        localization: gamma,
-        half_width,
+        nbeta: question.nbeta,
+        localization: question.localization,
+        half_width: question.half_width,
         sampler: rule,
         epsilon,
         chains,
         draws: llc.draws,
         estimate: llc.mean.unwrap_or(f64::NAN),
         se: llc.error().unwrap_or(f64::NAN),
-        expected: match spec {
-            Spec::Quadratic { curvatures } => {
-                Some(expectation::quadratic(curvatures, nbeta, gamma, half_width))
-            }
-            Spec::NormalCrossing { powers } => {
-                expectation::normal_crossing(powers, nbeta, gamma, half_width)
-            }
-            Spec::Regular { dimension } => {
-                let model = super::Categorical {
-                    dimension: *dimension,
-                };
-                (gamma == 0.0).then(|| expectation::categorical(&model, nbeta))
-            }
-            Spec::Rrr { .. } | Spec::Dln { .. } | Spec::Superposition { .. } => None,
-        },
+        expected: None,
     })
 }
 
@@ -290,7 +303,7 @@ fn step_size(
 }
 
 /// Whether the last row of a table is as it should be.
-fn answer(row: &Row, known: Coefficient, cases: usize) -> Answer {
+pub(super) fn answer(row: &Row, known: Coefficient, cases: usize) -> Answer {
     let lambda = known.lambda;
     let target = row.expected.unwrap_or(lambda);
     let share = row.se / target;

@@ -21,7 +21,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Finish, SCHEMA, print_json, run};
+use super::{Finish, SCHEMA, dynamics, print_json, run};
 use crate::arguments::FolderArguments;
 use crate::{place, watch};
 
@@ -92,14 +92,7 @@ pub fn analyze_in(
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Option<Analysed>> {
     let begun = Instant::now();
-    let groups = run
-        .groups
-        .iter()
-        .map(|group| {
-            let there = CheckpointFolder::open(group.place(folder.checkpoints()))?;
-            Ok(group_plan(run, group, there))
-        })
-        .collect::<Result<Vec<_>>>()?;
+    let groups = groups(run, folder)?;
     let measurements = watch::Measurements::new();
     let rows = analyze(&Plan {
         groups: &groups,
@@ -114,8 +107,15 @@ pub fn analyze_in(
         Err(AnalysisError::Interrupted) => return Ok(None),
         rows => rows?,
     };
+    let moving = Instant::now();
+    match dynamics::refresh(run, folder, chosen, stop) {
+        Err(error) if dynamics::interrupted(&error) => return Ok(None),
+        refreshed => refreshed?,
+    }
+    let moving = moving.elapsed().as_secs_f64();
     let times = folder.root().join(TIMES);
-    add_seconds(&times, "measure", begun.elapsed().as_secs_f64())?;
+    add_seconds(&times, "dynamics", moving)?;
+    add_seconds(&times, "measure", begun.elapsed().as_secs_f64() - moving)?;
     let detecting = Instant::now();
     let stages = detect(run, &rows)?;
     add_seconds(&times, "stages", detecting.elapsed().as_secs_f64())?;
@@ -129,6 +129,17 @@ pub fn analyze_in(
         stages,
         seconds,
     }))
+}
+
+/// What an analysis needs to know of a run's replicas and checkpoints.
+pub fn groups(run: &Run, folder: &RunFolder) -> Result<Vec<GroupPlan>> {
+    run.groups
+        .iter()
+        .map(|group| {
+            let there = CheckpointFolder::open(group.place(folder.checkpoints()))?;
+            Ok(group_plan(run, group, there))
+        })
+        .collect()
 }
 
 /// What is to be measured of a group whose checkpoints lie in `checkpoints`.
@@ -246,19 +257,24 @@ pub fn settings(section: &AnalysisSection) -> Settings {
         repeated: section.repeated,
         composition: section.composition,
         weight_norms: section.weight_norms,
-        llc: llc.enabled.then(|| LlcPlan {
-            settings: llc_settings(llc, section.seed),
-            batch: llc.batch,
-            data: llc_data(llc.data()),
-            evaluate: llc.evaluate().map(llc_data),
-            streams: match llc.streams {
-                config::StreamKind::Common => Streams::Common,
-                config::StreamKind::Independent => Streams::Independent,
-            },
-            components: llc.components.clone(),
-            observables: llc.observables,
-            every: llc.every,
-        }),
+        llc: llc.enabled.then(|| llc_plan(llc, section.seed)),
+    }
+}
+
+/// How, on what and how often λ̂ is estimated, from what was typed.
+pub fn llc_plan(llc: &config::LlcSection, seed: u64) -> LlcPlan {
+    LlcPlan {
+        settings: llc_settings(llc, seed),
+        batch: llc.batch,
+        data: llc_data(llc.data()),
+        evaluate: llc.evaluate().map(llc_data),
+        streams: match llc.streams {
+            config::StreamKind::Common => Streams::Common,
+            config::StreamKind::Independent => Streams::Independent,
+        },
+        components: llc.components.clone(),
+        observables: llc.observables,
+        every: llc.every,
     }
 }
 

@@ -5,13 +5,16 @@ mod bench;
 mod calibrate;
 mod data;
 mod devices;
+pub mod dynamics;
 mod export;
 mod llc;
 mod predict;
 mod report;
 mod run;
+mod select;
 pub mod train;
 mod validate;
+mod validate_stages;
 
 use std::path::Path;
 
@@ -45,6 +48,8 @@ pub fn dispatch(arguments: Arguments) -> Result<Finish> {
         Command::Export(a) => export::command(&a, json).map(|()| Finish::Complete),
         Command::Bench(a) => bench::command(&a, json).map(|()| Finish::Complete),
         Command::Llc(a) => llc::command(&a, json).map(|()| Finish::Complete),
+        Command::Select(a) => select::command(&a, json).map(|()| Finish::Complete),
+        Command::Dynamics(a) => dynamics::command(&a, json),
         Command::Calibrate(a) => calibrate::command(&a, json).map(|()| Finish::Complete),
         Command::Validate(a) => validate::command(&a, json).map(|()| Finish::Complete),
         Command::Devices => devices::command(json).map(|()| Finish::Complete),

@@ -5,15 +5,19 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use ontogeny_analysis::paired;
+use ontogeny_analysis::select::{Difference, Favoured};
 use ontogeny_analysis::table::MeasureRow;
 use ontogeny_model::device::{self, DeviceEntry};
-use ontogeny_report::{Provenance, ReplicaReport, ReportInput, Row, Stages, TrainingPoint, render};
+use ontogeny_report::{
+    Provenance, ReplicaReport, ReportInput, Row, Selection, Stage, Stages, TrainingPoint, render,
+};
 use ontogeny_store::{KeyBuilder, RunFolder, read_series, write_atomically};
-use ontogeny_training::{ReplicaEnd, Run};
+use ontogeny_training::{Replica, ReplicaEnd, Run};
 use serde_json::json;
 
 use super::analyze::{self, Analysed, ReplicaStages, STAGES, TABLE, TIMES};
-use super::{SCHEMA, print_json};
+use super::{SCHEMA, dynamics, print_json};
 use crate::arguments::FolderArguments;
 use crate::failure::InFile;
 use crate::place;
@@ -145,6 +149,11 @@ fn input(
             command: command.to_owned(),
         },
         estimator: analyze::estimator(&run.config),
+        // The page has types of its own with the same fields.
+        dynamics: match dynamics::read(folder)? {
+            Some(found) => Some(serde_json::from_value(serde_json::to_value(found)?)?),
+            None => None,
+        },
         replicas: replicas(run, folder, analysed)?,
         warnings: Vec::new(),
         notes: Vec::new(),
@@ -201,9 +210,64 @@ fn replicas(run: &Run, folder: &RunFolder, analysed: &Analysed) -> Result<Vec<Re
                 frozen: frozen
                     .map(|s| format!("its loss or gradient stopped being finite at step {s}")),
                 training: points.remove(name).unwrap_or_default(),
+                selection: selection(replica, &analysed.rows, &stages, run.config.stages.level),
                 rows: rows.remove(name.as_str()).unwrap_or_default(),
                 stages,
             })
         })
         .collect()
+}
+
+/// Each stage's first checkpoint against its last, where both have an estimate with the same chains.
+fn selection(
+    replica: &Replica,
+    rows: &[MeasureRow],
+    stages: &Stages,
+    level: f64,
+) -> Vec<Selection> {
+    let own = |row: &&MeasureRow| row.replica == replica.entry.name;
+    let estimated: Vec<&MeasureRow> = rows
+        .iter()
+        .filter(own)
+        .filter(|row| row.values.contains_key("llc"))
+        .collect();
+    let Some(last) = estimated.last().map(|row| row.step as f64) else {
+        return Vec::new();
+    };
+    // As the detector measures distance.
+    let nearest = |step: f64| {
+        let away = |row: &MeasureRow| (row.step as f64).ln_1p() - step.ln_1p();
+        let all = estimated.iter().copied();
+        all.min_by(|a, b| away(a).abs().total_cmp(&away(b).abs()))
+    };
+    let one = |(k, stage): (usize, &Stage)| {
+        let (from, to) = (nearest(stage.start)?, nearest(stage.end.unwrap_or(last))?);
+        let (llc, llc_se) = paired::change(from, to).filter(|_| from.step < to.step)?;
+        let chains = from.vectors.get("llc_by_chain")?.len();
+        // Sequences are what is drawn independently: their loss is the sum over their tokens.
+        let tokens = replica.source(from.step).n_ctx() as f64;
+        let loss = tokens * (to.values.get("loss")? - from.values.get("loss")?);
+        let difference = Difference {
+            loss,
+            // The table holds no error of the paired loss.
+            loss_se: 0.0,
+            llc,
+            llc_se,
+            llc_degrees: chains - 1,
+        };
+        let found = difference.select(&[], level);
+        Some(Selection {
+            stage: k + 1,
+            from: from.step,
+            to: to.step,
+            delta_loss: loss,
+            delta_llc: llc,
+            delta_llc_se: llc_se,
+            critical: found.critical,
+            critical_interval: found.critical_interval,
+            crossing: found.crossing,
+            later_in_the_end: found.in_the_end == Favoured::B,
+        })
+    };
+    stages.stages.iter().enumerate().filter_map(one).collect()
 }

@@ -2,8 +2,8 @@
 //! 4000 steps, measured at log-spaced checkpoints.
 
 use ontogeny_report::{
-    Boundary, Estimator, HeadRise, Provenance, ReplicaReport, ReportInput, Stage, StageName,
-    Stages, TrainingPoint,
+    Boundary, Estimator, HeadRise, Provenance, ReplicaReport, ReportInput, Selection, Stage,
+    StageName, Stages, TrainingPoint,
 };
 
 use crate::curves::{DIVERGENCES, LLC, LOSS, along, measures, smooth, wobble};
@@ -51,6 +51,7 @@ pub(crate) fn run(replicas: u64) -> ReportInput {
         }),
         replicas: (0..replicas).map(replica).collect(),
         warnings: Vec::new(),
+        dynamics: None,
         notes: vec![
             "Late in training the standard error of λ̂ grows, because single chains leave the \
              neighbourhood of the checkpoint."
@@ -154,6 +155,30 @@ fn replica(seed: u64) -> ReplicaReport {
                     + 0.09 * wobble(step as f64, salt + 40.0),
             })
             .collect(),
+        selection: vec![
+            Selection {
+                stage: 1,
+                from: 12,
+                to: 794,
+                delta_loss: -130.6,
+                delta_llc: 74.3,
+                delta_llc_se: 1.2,
+                later_in_the_end: true,
+                ..Selection::default()
+            },
+            Selection {
+                stage: 2,
+                from: 794,
+                to: 1288,
+                delta_loss: -1.52,
+                delta_llc: 31.2,
+                delta_llc_se: 0.9,
+                critical: Some(94.3),
+                critical_interval: Some([84.0, 104.9]),
+                crossing: 1.0,
+                later_in_the_end: true,
+            },
+        ],
         rows: checkpoint_steps()
             .iter()
             .map(|&step| measures(step as f64, delay, salt))

@@ -54,6 +54,29 @@ fn the_stages_of_one_replica_read_without_scripts() {
 }
 
 #[test]
+fn the_ends_of_stages_are_compared_with_the_caveats_beneath() {
+    let page = render(&fixture::run(1));
+    let section = between(&page, "<section id=\"selection\">", "</section>");
+    let rows: Vec<String> = section
+        .split("<tr")
+        .skip(2)
+        .map(|row| text(&format!("<tr{row}")))
+        .collect();
+    assert_eq!(
+        rows[0],
+        "1 bigram 12 → 794 −131 +74.3 ± 1.20 the later at every n –"
+    );
+    assert!(
+        rows[1].starts_with(
+            "2 n-gram 794 → 1.3k −1.52 +31.2 ± 0.90 the earlier, then the later 94.3 84.0–105"
+        ),
+        "{}",
+        rows[1]
+    );
+    assert!(rows[1].contains("mid-training are not") && rows[1].contains("of 90 %"));
+}
+
+#[test]
 fn the_data_of_a_full_run_leave_no_chart_out() {
     let data = data(&render(&fixture::run(1)));
     let replica = &data["replicas"][0];

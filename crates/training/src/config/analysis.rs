@@ -31,8 +31,20 @@ pub struct AnalysisSection {
     pub composition: bool,
     /// Norms of the weights.
     pub weight_norms: bool,
+    /// Joint principal components of the outputs of all checkpoints.
+    #[serde(skip_serializing_if = "is_true")]
+    pub dynamics: bool,
     /// The local learning coefficient.
     pub llc: LlcSection,
+}
+
+/// A switch that is on is not written.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands over a reference"
+)]
+fn is_true(on: &bool) -> bool {
+    *on
 }
 
 impl Default for AnalysisSection {
@@ -47,6 +59,7 @@ impl Default for AnalysisSection {
             repeated: 32,
             composition: true,
             weight_norms: true,
+            dynamics: true,
             llc: LlcSection::default(),
         }
     }

@@ -29,6 +29,7 @@ pub(super) fn example() -> Result<Shape, ConfigError> {
     example.model.d_vocab = Some(1);
     example.training.start_from = Some(".".into());
     example.training.start_replica = Some(String::new());
+    example.analysis.dynamics = false;
     example.analysis.llc.half_width = Some(1.0);
     example.analysis.llc.evaluate = Some(String::new());
     example.analysis.llc.seeds = Some(vec![0]);

@@ -1,0 +1,48 @@
+//! Joint principal components of outputs: how networks move through the space of predictors while they are trained (essential
+//! dynamics; as joint trajectory PCA in Carroll et al. 2025, arXiv 2501.17745).
+//!
+//! A row is one checkpoint of one replica: its probabilities of the next token at fixed places of fixed held-out sequences.
+//! Rows of all replicas are centred together and decomposed; predictors that need no training are projected afterwards, with
+//! the same centre, and so have no part in choosing the axes.
+//!
+//! Probabilities and not their logarithms: a mixture of two predictors then lies on the line between them, and a token that
+//! never occurs at a place weighs next to nothing, whereas its logarithm tends to −∞ during training and would be most of
+//! the variance.
+
+mod outputs;
+mod principal;
+
+pub use outputs::{DynamicsPlan, Member, Places, key, places, trajectories};
+
+/// Joint principal components of the outputs of many checkpoints.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Dynamics {
+    /// Share of the variance of each component.
+    pub explained: Vec<f64>,
+    /// One path for each replica.
+    pub paths: Vec<Path>,
+    /// Oracle predictors, projected afterwards.
+    pub oracles: Vec<Landmark>,
+}
+
+/// The way of one replica.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Path {
+    /// Its name.
+    pub replica: String,
+    /// The arm it belongs to.
+    pub arm: String,
+    /// Steps of its checkpoints.
+    pub steps: Vec<u64>,
+    /// `[checkpoint][component]`.
+    pub places: Vec<Vec<f64>>,
+}
+
+/// A predictor that needs no training.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Landmark {
+    /// Its name.
+    pub name: String,
+    /// Its coordinate on each component.
+    pub place: Vec<f64>,
+}
