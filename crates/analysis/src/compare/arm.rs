@@ -171,7 +171,14 @@ impl Seed<'_> {
         }
     }
 
-    /// The same on an axis.
+    /// Whether the run begins with an event: then it was not waited for, wherever the axis begins.
+    pub fn begins_with(&self, stage: &str, event: Event) -> bool {
+        let first = self.input.rows.first().map_or(0.0, |r| r.step as f64);
+        self.moment(stage, event)
+            .is_some_and(|o| o.observed && o.time <= first)
+    }
+
+    /// The moment of an event on an axis.
     pub fn time(&self, stage: &str, event: Event, scale: Scale) -> Option<Observation> {
         let moment = self.moment(stage, event)?;
         Some(Observation {

@@ -167,15 +167,15 @@ mod tests {
 
     #[test]
     fn the_interval_covers_the_exponent_about_as_often_as_it_says() {
-        // Eight seeds at four values; at the first, half are censored. Percentile intervals of so few are a little
-        // short: theory puts the coverage of a nominal 90 % near 86 %. Of 300 data sets, five binomial standard
-        // errors below that are 76 %, and above 90 % 98.7 %.
+        // Eight seeds at each of four values; at the first, half are censored. Resampling eight values gives 7/8 of their
+        // variance, so an interval meant for 90 % reaches 1.645·√(7/8) standard errors, which is 87.6 %. Five binomial
+        // standard errors of 300 data sets are 9.5 % either way.
         let covered = (0..300)
             .filter_map(|i| dose_line(&groups(i, 7.0), 200, 0.9, &Stream::new(i, "test", &[])))
             .filter(|l| l.slope.0 <= -0.4 && -0.4 <= l.slope.1)
             .count();
         let share = covered as f64 / 300.0;
-        assert!((0.76..0.987).contains(&share), "{share}");
+        assert!((0.781..0.971).contains(&share), "{share}");
     }
 
     #[test]

@@ -117,18 +117,19 @@ pub fn below_bag(rows: &[MeasureRow]) -> Option<Observation> {
         .filter_map(|r| {
             let loss = r.values.get("trigger_loss.repeated")?;
             let bag = r.values.get("trigger_loss.repeated.bag_of_context")?;
-            Some(((r.step as f64).ln_1p(), loss - (1.0 - MARGIN) * bag))
+            Some((r.step as f64, loss - (1.0 - MARGIN) * bag))
         })
         .collect();
     let last = above.last()?;
     if last.1 >= 0.0 {
-        return Some(Observation::later_than(last.0.exp_m1()));
+        return Some(Observation::later_than(last.0));
     }
     // The last checkpoint that is not below, and the one behind it.
     let Some(i) = above.iter().rposition(|(_, above)| *above >= 0.0) else {
-        return Some(Observation::at(above[0].0.exp_m1()));
+        return Some(Observation::at(above[0].0));
     };
-    crossing(above[i], above[i + 1], 0.0).map(|x| Observation::at(x.exp_m1()))
+    let place = |(step, above): (f64, f64)| (step.ln_1p(), above);
+    crossing(place(above[i]), place(above[i + 1]), 0.0).map(|x| Observation::at(x.exp_m1()))
 }
 
 #[cfg(test)]

@@ -166,12 +166,13 @@ fn described(arm: &ArmInput<'_>, seeds: &[Seed<'_>], scale: Scale) -> Arm {
     let ends = seeds
         .iter()
         .filter_map(|s| scale.time(&s.clock, s.clock.last()));
+    let furthest = ends.fold(0.0, f64::max);
     Arm {
         name: arm.name.clone(),
         run: arm.run.clone(),
         dose: arm.dose,
         seeds: seeds.iter().map(|s| s.input.seed).collect(),
-        last: scale.shown(ends.fold(f64::INFINITY, f64::min)),
+        last: scale.shown(furthest),
         repeats_per_sequence: Some(arm.repeats_per_sequence),
     }
 }
@@ -243,7 +244,12 @@ fn effects(
         for &(i, j) in &pairs {
             let own = |i: usize| times(&seeds[i], stage, settings.event, scale);
             let (first, second) = (own(i), own(j));
-            if first.is_empty() || second.is_empty() || is_empty_comparison(&first, &second) {
+            let mut both = seeds[i].iter().chain(&seeds[j]);
+            if first.is_empty()
+                || second.is_empty()
+                || is_empty_comparison(&first, &second)
+                || both.all(|s| s.begins_with(stage, settings.event))
+            {
                 continue;
             }
             let place = [k as u64, i as u64, j as u64];

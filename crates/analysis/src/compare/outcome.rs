@@ -80,7 +80,7 @@ pub struct Arm {
     pub dose: Option<f64>,
     /// Its seeds.
     pub seeds: Vec<u64>,
-    /// Where the shortest of its runs ends on the axis; the loss that all of its seeds come down to.
+    /// Where the longest of its runs ends on the axis; the least loss that any of its seeds comes down to.
     pub last: f64,
     /// Repeated triggers in a sequence, on average, of what it is first trained on.
     pub repeats_per_sequence: Option<f64>,

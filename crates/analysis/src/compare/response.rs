@@ -5,7 +5,6 @@ use ontogeny_store::Stream;
 use super::arm::{ArmInput, Scale, Seed};
 use super::axis::Axis;
 use super::dose::{Group, dose_line, trend};
-use super::events::Event;
 use super::figures::CompareSettings;
 use super::outcome::{Dose, DoseFit, Estimate};
 use super::survival::Observation;
@@ -40,11 +39,16 @@ pub(super) fn response(
             })
             .filter(|g| !g.seeds.is_empty())
             .collect();
-        if groups.is_empty() || is_trivial(stage, settings.event, &groups) {
+        let each = || seeds.iter().flatten();
+        let begins = each().filter(|s| s.begins_with(stage, settings.event));
+        let begins = begins.count();
+        // Where every run begins with it there is nothing to explain.
+        if groups.is_empty() || begins == each().count() {
             return None;
         }
         let stream = Stream::new(settings.seed, "compare dose", &[k as u64]);
-        Some(fit(stage, &groups, log, scale, settings, &stream))
+        let begins = begins > 0;
+        Some(fit(stage, &groups, (log, begins), scale, settings, &stream))
     });
     Some(Dose {
         knob: knob.to_owned(),
@@ -53,16 +57,10 @@ pub(super) fn response(
     })
 }
 
-/// Whether every seed has the event at the start of its run: there is nothing to explain.
-fn is_trivial(_stage: &str, event: Event, groups: &[Group]) -> bool {
-    let all = || groups.iter().flat_map(|g| &g.seeds);
-    event == Event::Onset && all().all(|o| o.observed && o.time == 0.0)
-}
-
 fn fit(
     stage: &str,
     groups: &[Group],
-    log: bool,
+    (log, begins): (bool, bool),
     scale: Scale,
     settings: &CompareSettings,
     stream: &Stream,
@@ -88,11 +86,8 @@ fn fit(
         .filter(|g| g.seeds.iter().any(|o| o.observed));
     let mut at: Vec<f64> = events.map(|g| g.x).collect();
     at.dedup();
-    let (line, why) = if !straight.iter().all(finite) {
-        (
-            None,
-            Some("in some seeds it is there from the start, and 0 has no logarithm"),
-        )
+    let (line, why) = if begins || !straight.iter().all(finite) {
+        (None, Some("some seeds begin with it"))
     } else if at.len() < 2 {
         (
             None,

@@ -11,10 +11,12 @@ const MEASURES = {
   step: ["Step at which it is reached", "step"],
 };
 
+const spokenOracle = (name) => (name === "in_context" ? "in-context" : name.replaceAll("_", " "));
+
 function measureLabel(name) {
   if (MEASURES[name]) return MEASURES[name];
   if (name.startsWith("loss.")) return [`Loss on ${name.slice(5)}`, "nats per token"];
-  if (name.startsWith("divergence.")) return [`Divergence from ${name.slice(11).replaceAll("_", " ")}`, "nats"];
+  if (name.startsWith("divergence.")) return [`Divergence from ${spokenOracle(name.slice(11))}`, "nats"];
   return [name.replaceAll("_", " "), ""];
 }
 
@@ -78,6 +80,6 @@ function drawDynamics(data, colors, dynamics, [first, second], root, width) {
     const [cx, cy] = [round(x(oracle.place[first])), round(y(oracle.place[second]))];
     svg("rect", { class: "landmark", x: cx - 4, y: cy - 4, width: 8, height: 8 }, root);
     const flip = cx > right - 90;
-    svg("text", { class: "strong", x: cx + (flip ? -8 : 8), y: cy - 7, "text-anchor": flip ? "end" : "start" }, root, oracle.name.replaceAll("_", " "));
+    svg("text", { class: "strong", x: cx + (flip ? -8 : 8), y: cy - 7, "text-anchor": flip ? "end" : "start" }, root, spokenOracle(oracle.name));
   }
 }

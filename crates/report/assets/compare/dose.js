@@ -8,7 +8,7 @@ function drawDose(data, colors, fit, root, width) {
   const doses = [...new Set(fit.seeds.map((s) => s[0]))].sort((a, b) => a - b);
   const place = log ? Math.log : (v) => v;
   const span = Math.max(place(doses.at(-1)) - place(doses[0]), 1e-9);
-  const pad = 22;
+  const pad = Math.min(46, (right - left) / (2 * doses.length));
   const x = (dose) => left + pad + ((place(dose) - place(doses[0])) / span) * (right - left - 2 * pad);
   const ticks = doses.map((dose) => ({ x: x(dose), label: formatSetting(dose) }));
   const shown = ticks.filter((t, i) => i === 0 || t.x - ticks[i - 1].x >= 30);
@@ -32,11 +32,12 @@ function drawDose(data, colors, fit, root, width) {
   const area = svg("g", { "clip-path": `url(#${clip})` }, root);
   svg("path", { class: "fit-band", d: areaPath(xs, column("lo"), column("hi")) }, area);
   svg("path", { class: "fit", d: linePath(xs, column("at")) }, area);
-  drawSeedDots(data, colors, fit, root, { x, y });
+  const gap = Math.min(...doses.slice(1).map((d, i) => x(d) - x(doses[i])));
+  drawSeedDots(data, colors, fit, area, { x, y, room: Math.min(gap - 18, pad - 4) });
   for (const m of estimates) {
     const color = colors.get(m.arm);
     const at = round(x(m.dose) - 9);
-    const g = svg("g", { style: `stroke:${color}` }, root);
+    const g = svg("g", { style: `stroke:${color}` }, area);
     const far = isLoss(data) ? bottom : top;
     const ends = [isNumber(m.lo) ? y(m.lo) : isLoss(data) ? far : bottom, isNumber(m.hi) ? y(m.hi) : far];
     svg("line", { class: "err", x1: at, x2: at, y1: round(ends[0]), y2: round(ends[1]) }, g);
@@ -55,18 +56,21 @@ function medians(data, fit) {
 }
 
 /** Seeds beside the median, in a small column each; those not seen are rings with an arrow to where they lie. */
-function drawSeedDots(data, colors, fit, root, { x, y }) {
+function drawSeedDots(data, colors, fit, root, { x, y, room }) {
   const arms = new Map(data.arms.map((a) => [a.dose, a.name]));
   const later = isLoss(data) ? 1 : -1;
-  const counts = new Map();
-  for (const [dose, time, observed] of fit.seeds) {
-    if (!isNumber(time) || (!isLoss(data) && time <= 0)) continue;
+  const place = (dose, time) => `${dose} ${Math.round(y(time) / 6)}`;
+  const drawn = fit.seeds.filter(([, time]) => isNumber(time) && (isLoss(data) || time > 0));
+  const [counts, totals] = [new Map(), new Map()];
+  for (const [dose, time] of drawn) totals.set(place(dose, time), (totals.get(place(dose, time)) ?? 0) + 1);
+  for (const [dose, time, observed] of drawn) {
     const color = colors.get(arms.get(dose));
     // Seeds that would lie on each other step aside.
-    const key = `${dose} ${Math.round(y(time) / 6)}`;
+    const key = place(dose, time);
     const beside = counts.get(key) ?? 0;
     counts.set(key, beside + 1);
-    const [cx, cy] = [round(x(dose) + 3 + 6.5 * beside), round(y(time))];
+    const aside = Math.min(6.5, room / totals.get(key));
+    const [cx, cy] = [round(x(dose) + aside * beside), round(y(time))];
     if (observed) {
       svg("circle", { class: "seed-dot", cx, cy, r: 3, style: `fill:${color}` }, root);
     } else {

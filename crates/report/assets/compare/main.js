@@ -5,12 +5,12 @@ const host = document.getElementById("figures");
 const charts = [];
 
 /** A section with a heading, a sentence, and room for charts. */
-function section(title, sentence, { wide = false, arms = null } = {}) {
+function section(title, sentence, { columns = "", arms = null } = {}) {
   const part = html("section", {}, host);
   html("h2", {}, part, title);
   html("p", { class: "caption" }, part, sentence);
   if (arms) armLegend(part, arms);
-  return html("div", { class: wide ? "grid-of wide" : "grid-of" }, part);
+  return html("div", { class: `grid-of ${columns}` }, part);
 }
 
 /** The arms with their colours and dashes. */
@@ -39,34 +39,29 @@ const add = (parent, title, unit, draw) => {
   return chart;
 };
 
-/** Whether a stage begins with the run in every seed: its survival curve would say nothing. */
-function isTrivial(figures) {
-  const curves = figures.arms.map((a) => a.survival).filter(Boolean);
-  const starts = isLoss(data) ? Math.max(...data.timelines.flatMap((t) => t.seeds.flatMap((s) => s.stages.map((g) => g[1])))) : 0;
-  return curves.length === 0 || (data.event === "onset" && curves.every((c) => c.censored.length === 0 && c.times.every((t) => t === starts)));
-}
-
 function build() {
   const colors = armColors(data);
   const percent = `${Math.round(100 * data.level)} %`;
   const lines = section("Stages of every arm",
-    `Bars: from median onset to median end; whiskers: ${percent} intervals of the onsets; thin lines: the seeds. The diamond is induction*, which needs no detector.`,
-    { wide: true });
+    `Bars: from median onset to median end; whiskers: ${percent} intervals of the onsets; thin lines: the seeds. The diamond is induction*, which is read without the detector.`,
+    { columns: "wide" });
   stageLegend(lines);
   add(lines, "Timelines", "", (root, width) => drawTimelines(data, root, width));
 
-  const stages = data.stages.filter((s) => !isTrivial(s));
+  const stages = data.stages.filter((s) => s.arms.some((a) => a.survival) && !(data.event === "onset" && comesFirst(data, s.stage)));
   if (stages.length > 0) {
     const grid = section("Survival",
       `Share of seeds in which the ${data.event} of a stage has not come (Kaplan–Meier), with pointwise ${percent} bands; a tick marks seeds whose run ended first.`,
-      { arms: colors });
+      { arms: colors, columns: "two" });
     for (const s of stages) add(grid, stageLabel(s.stage), data.event, (root, width) => drawSurvival(data, colors, s, root, width));
   }
 
-  if (data.dose && data.dose.fits.length > 0) {
+  const fits = data.dose ? data.dose.fits.filter((f) => stages.some((s) => s.stage === f.stage)) : [];
+  if (fits.length > 0) {
     const grid = section("Dose–response",
-      `Dots: seeds; rings with an arrow: seeds whose run ended first; diamonds: medians with ${percent} intervals; line: log-normal accelerated-failure-time fit with its ${percent} band.`);
-    for (const fit of data.dose.fits) {
+      `Dots: seeds; rings with an arrow: seeds whose run ended first; diamonds: medians with ${percent} intervals; line: log-normal accelerated-failure-time fit with its ${percent} band.`,
+      { columns: "two" });
+    for (const fit of fits) {
       const chart = add(grid, stageLabel(fit.stage), data.event, (root, width) => drawDose(data, colors, fit, root, width));
       doseSentence(data, fit, chart.figure);
     }

@@ -1,4 +1,20 @@
-// The stages of all arms above one another: medians as bars, seeds as thin lines beneath.
+// The stages of all arms above one another: medians as bars, intervals below them, seeds as thin lines beneath.
+
+/** Height of the line of one interval. */
+const WHISKER = 8;
+
+/** Whether half of the seeds of every arm begin with a stage: its onset would say little. */
+function comesFirst(data, stage) {
+  return data.timelines.every((t) => 2 * t.seeds.filter((s) => s.stages[0]?.[0] === stage).length >= t.seeds.length);
+}
+
+/** The intervals to show below the bars of an arm: onsets that are not the beginning of the run, then induction*. */
+function armWhiskers(data, arm, spans) {
+  const rows = spans.filter((s) => !comesFirst(data, s.stage)).map((s) => ({ estimate: s.start, tone: stageTone(s.stage) }));
+  const bag = data.stages.find((s) => s.stage === "below_bag")?.arms.find((a) => a.arm === arm.name);
+  if (bag && isNumber(bag.onset.at)) rows.push({ estimate: bag.onset, tone: stageTone("below_bag"), diamond: true });
+  return rows;
+}
 
 /** The median spans of an arm: {stage, start, end} with intervals; only what half of the seeds came to. */
 function medianSpans(data, arm) {
@@ -27,7 +43,11 @@ function drawTimelines(data, root, width) {
   const seedHeight = 4;
   const blocks = data.arms.map((arm) => {
     const line = data.timelines.find((t) => t.arm === arm.name);
-    return { arm, line, height: (narrow ? 18 : 0) + 34 + (line?.seeds.length ?? 0) * seedHeight + 14 };
+    const spans = medianSpans(data, arm);
+    const whiskers = armWhiskers(data, arm, spans);
+    const above = 26 + whiskers.length * WHISKER;
+    const own = Math.max(above + (line?.seeds.length ?? 0) * seedHeight, narrow ? 0 : 32);
+    return { arm, line, spans, whiskers, above, height: (narrow ? 18 : 0) + own + 16 };
   });
   const total = blocks.reduce((sum, b) => sum + b.height, 0);
   const bottom = total + 6;
@@ -41,7 +61,7 @@ function drawTimelines(data, root, width) {
   const inner = values.filter((v) => v > 0);
   const axis = timeAxis(data, values, { left, right, from: counts ? Math.min(...inner, ...data.arms.map((a) => a.last)) / 4 : null });
   let y = 4;
-  for (const { arm, line, height } of blocks) {
+  for (const { arm, line, spans, whiskers, above, height } of blocks) {
     let top = y;
     const dose = isNumber(arm.dose) && data.dose ? ` ${formatSetting(arm.dose)}` : "";
     if (narrow) {
@@ -51,8 +71,9 @@ function drawTimelines(data, root, width) {
       svg("text", { class: "strong", x: left - 10, y: top + 14, "text-anchor": "end" }, root, arm.name);
       if (dose) svg("text", { class: "small", x: left - 10, y: top + 28, "text-anchor": "end" }, root, `${data.dose.knob}${dose}`);
     }
-    for (const span of medianSpans(data, arm)) drawSpan(data, root, axis, span, top);
-    const base = top + 36;
+    for (const span of spans) drawSpan(root, axis, span, top);
+    whiskers.forEach((w, i) => whisker(root, axis, w, top + 27 + i * WHISKER));
+    const base = top + above + 3;
     (line?.seeds ?? []).forEach((seed, i) => {
       const at = base + i * seedHeight;
       for (const [name, from, to] of seed.stages) {
@@ -61,8 +82,6 @@ function drawTimelines(data, root, width) {
         svg("title", {}, bar, `${arm.name}, seed ${seed.seed}: ${stageLabel(name)}`);
       }
     });
-    const bag = data.stages.find((s) => s.stage === "below_bag")?.arms.find((a) => a.arm === arm.name);
-    if (bag) drawBelowBag(root, axis, bag.onset, top);
     y += height;
     const foot = round(y - 7);
     if (y < total) svg("line", { class: "row", x1: narrow ? left : 8, x2: right, y1: foot, y2: foot }, root);
@@ -70,7 +89,7 @@ function drawTimelines(data, root, width) {
   drawTimeAxis(root, axis, bottom, axisLabel(data));
 }
 
-function drawSpan(data, root, axis, span, top) {
+function drawSpan(root, axis, span, top) {
   const [x1, x2] = [axis.x(span.start.at), axis.x(span.until)];
   const width = Math.max(x2 - x1 - 1, 1);
   const bar = svg("g", { class: "pill" }, root);
@@ -79,29 +98,21 @@ function drawSpan(data, root, axis, span, top) {
   if (label.length * 6.6 < width) {
     svg("text", { class: "stage-name", x: round(x1 + width / 2), y: top + 15, "text-anchor": "middle" }, bar, label);
   }
-  if (span.start.at !== (isLoss(data) ? axis.hi : 0)) whisker(root, axis, span.start, top + 26, stageTone(span.stage));
 }
 
-/** The interval of an onset as a line with its median as a dot; what is open goes on to the edge. */
-function whisker(root, axis, estimate, y, color) {
+/** The interval of an onset as a line with its median as a mark; what is open goes on to the edge. */
+function whisker(root, axis, { estimate, tone, diamond }, y) {
   const past = axis.right;
-  const x1 = isNumber(estimate.lo) ? axis.x(estimate.lo) : axis.left;
-  const x2 = isNumber(estimate.hi) ? axis.x(estimate.hi) : past;
-  const [from, to] = [Math.min(x1, x2), Math.max(x1, x2)];
-  const g = svg("g", { style: `stroke:${color}` }, root);
+  const ends = [isNumber(estimate.lo) ? axis.x(estimate.lo) : past, isNumber(estimate.hi) ? axis.x(estimate.hi) : past];
+  const [from, to] = [Math.min(...ends), Math.max(...ends)];
+  const g = svg("g", { style: `stroke:${tone}` }, root);
   svg("line", { class: "err", x1: round(from), x2: round(to), y1: y, y2: y }, g);
   for (const x of [from, to]) {
     if (x < past - 0.5) svg("line", { class: "err", x1: round(x), x2: round(x), y1: y - 3, y2: y + 3 }, g);
   }
-  if (isNumber(estimate.at)) svg("circle", { cx: round(axis.x(estimate.at)), cy: y, r: 3, style: `fill:${color};stroke:none` }, g);
-}
-
-/** The moment that no detector was needed for: a diamond over the bars. */
-function drawBelowBag(root, axis, onset, top) {
-  if (!isNumber(onset.at)) return;
-  const x = round(axis.x(onset.at));
-  const mark = svg("path", { d: `M${x} ${top + 4}l6 7l-6 7l-6 -7Z`, style: "fill:var(--paper);stroke:var(--llc);stroke-width:1.8" }, root);
-  svg("title", {}, mark, "induction*: below the bag of context");
+  const x = round(axis.x(estimate.at));
+  if (diamond) svg("path", { d: `M${x} ${y - 4.5}l4 4.5l-4 4.5l-4 -4.5Z`, style: `fill:var(--paper);stroke-width:1.6` }, g);
+  else svg("circle", { cx: x, cy: y, r: 3, style: `fill:${tone};stroke:none` }, g);
 }
 
 /** A knob's value, short. */

@@ -118,7 +118,7 @@ pub struct Arm {
     pub dose: Option<f64>,
     /// Its seeds.
     pub seeds: Vec<u64>,
-    /// Where the shortest of its runs ends on the axis.
+    /// Where the longest of its runs ends on the axis.
     pub last: f64,
     /// Repeated triggers in a sequence.
     pub repeats_per_sequence: Option<f64>,

@@ -3,15 +3,15 @@
 use std::fmt::Write as _;
 
 use super::input::CompareInput;
-use super::table::{Table, all};
+use super::table::{Table, all, main};
 use super::words::percent;
 use crate::number::moment;
 
-/// The tables alone, columns aligned.
+/// The main tables alone, columns aligned.
 #[must_use]
 pub fn tables(input: &CompareInput) -> String {
     let mut text = String::new();
-    for table in all(input) {
+    for table in main(input) {
         let gap = if text.is_empty() { "" } else { "\n" };
         let _ = writeln!(text, "{gap}{}\n", table.title);
         text.push_str(&one(&table));

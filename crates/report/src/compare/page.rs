@@ -178,7 +178,7 @@ fn table(html: &mut String, table: &Table) {
                     ),
                     _ => write!(
                         html,
-                        "<td{} data-label=\"{label}\">{}</td>",
+                        "<td{} data-label=\"{label}\"><div>{}</div></td>",
                         class(i),
                         interval(cell)
                     ),
@@ -245,5 +245,60 @@ fn rounded(value: &mut serde_json::Value) {
             *value = n.as_f64().and_then(shown).into();
         }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::{Arm, ArmStage, Effect, Estimate, StageFigures};
+
+    #[test]
+    fn a_page_says_what_holds_and_escapes_what_it_is_given() {
+        let known = |at| Estimate {
+            at: Some(at),
+            lo: Some(0.5 * at),
+            hi: None,
+        };
+        let input = CompareInput {
+            title: "a <b>".into(),
+            level: 0.9,
+            arms: vec![Arm {
+                name: "</script>".into(),
+                last: 4000.0,
+                ..Arm::default()
+            }],
+            stages: vec![StageFigures {
+                stage: "below_bag".into(),
+                arms: vec![ArmStage {
+                    arm: "</script>".into(),
+                    found: 3,
+                    seeds: 8,
+                    onset: known(1000.0),
+                    ..ArmStage::default()
+                }],
+            }],
+            effects: vec![
+                Effect {
+                    stage: "induction".into(),
+                    earlier: known(0.9),
+                    p_holm: 0.01,
+                    ..Effect::default()
+                },
+                Effect {
+                    p_holm: f64::NAN,
+                    ..Effect::default()
+                },
+            ],
+            ..CompareInput::default()
+        };
+        let page = render(&input);
+        assert!(page.contains("Of 2 comparisons 1 hold at p = 0.1"));
+        assert!(page.contains("a &lt;b&gt;") && !page.contains("a <b>"));
+        // Of the data and of the scripts.
+        assert_eq!(page.matches("</script>").count(), 2);
+        assert!(page.contains("<b>1000</b> <span class=\"aside\">[500, &gt; 4000]</span>"));
+        assert!(!page.contains("NaN"));
+        assert!(!page.contains("src=") && page.contains("default-src 'none'"));
     }
 }

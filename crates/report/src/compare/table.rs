@@ -5,7 +5,7 @@ use super::words::{axis_label, event_label, median, p_value, place, stage_label,
 use crate::number::figure;
 
 /// Losses of the table of equal loss, which has more.
-const LEVELS: usize = 5;
+const LEVELS: usize = 4;
 
 /// A table of text.
 pub(super) struct Table {
@@ -32,12 +32,14 @@ impl Table {
 
 /// Every table that has rows, in order.
 pub(super) fn all(input: &CompareInput) -> Vec<Table> {
-    let tables = [
-        Some(stages(input)),
-        Some(effects(input)),
-        dose(input),
-        equal_loss(input),
-    ];
+    let mut tables = main(input);
+    tables.extend(equal_loss(input).filter(|t| !t.rows.is_empty()));
+    tables
+}
+
+/// The tables that a terminal has room for.
+pub(super) fn main(input: &CompareInput) -> Vec<Table> {
+    let tables = [Some(stages(input)), Some(effects(input)), dose(input)];
     tables
         .into_iter()
         .flatten()

@@ -71,6 +71,16 @@ pub(super) fn with_interval(estimate: Estimate) -> String {
             lo: None,
             hi: None,
         } => "–".to_owned(),
+        Estimate {
+            at: None,
+            lo: None,
+            hi: Some(hi),
+        } => format!("< {}", figure(hi)),
+        Estimate {
+            at: None,
+            lo: Some(lo),
+            hi: None,
+        } => format!("> {}", figure(lo)),
         Estimate { at, lo, hi } => format!(
             "{} [{}, {}]",
             shown(at, "–"),
@@ -89,7 +99,7 @@ pub(super) fn p_value(p: f64) -> String {
     }
 }
 
-/// The least p-value that exchanging so many seeds can give.
+/// A level as a percentage.
 pub(super) fn percent(level: f64) -> String {
     format!("{:.0} %", 100.0 * level)
 }
@@ -110,6 +120,10 @@ mod tests {
         assert_eq!(of(None, Some(3000.0), None), "> 4000 [3000, > 4000]");
         assert_eq!(of(None, None, None), "> 4000");
         assert_eq!(place(Axis::Tokens, 1_536_000.0), "1.5M");
+        let interval = |at, lo, hi| with_interval(Estimate { at, lo, hi });
+        assert_eq!(interval(Some(0.5), None, Some(0.72)), "0.50 […, 0.72]");
+        assert_eq!(interval(None, None, Some(0.72)), "< 0.72");
+        assert_eq!(interval(None, Some(1.5), None), "> 1.50");
         assert_eq!(p_value(0.00016), "2e−4");
         assert_eq!(p_value(0.0312), "0.031");
     }
