@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::input::CompareInput;
 use super::table::{Table, all};
-use super::words::{axis_label, event_label, percent, stage_label};
+use super::words::{event_label, percent, stage_label, unit};
 use crate::html::{escape, escape_json};
 use crate::number::{moment, setting};
 use crate::page::{POLICY, STYLE};
@@ -95,7 +95,7 @@ fn header(html: &mut String, input: &CompareInput) {
         escape(&input.title),
         input.arms.len(),
         event_label(input.event),
-        escape(&axis_label(input)),
+        escape(&unit(input)),
         match input.differing.as_slice() {
             [] => String::new(),
             keys => format!(" The arms differ in {}.", escape(&keys.join(", "))),

@@ -1,7 +1,7 @@
 //! The tables of a comparison as rows of text: one source for Markdown, the terminal and the page.
 
 use super::input::{Axis, CompareInput, DoseFit};
-use super::words::{axis_label, event_label, median, p_value, place, stage_label, with_interval};
+use super::words::{event_label, median, p_value, place, stage_label, unit, with_interval};
 use crate::number::figure;
 
 /// Losses of the table of equal loss, which has more.
@@ -49,7 +49,7 @@ pub(super) fn main(input: &CompareInput) -> Vec<Table> {
 
 fn stages(input: &CompareInput) -> Table {
     let mut table = Table::new(
-        format!("Stages by arm, in {}", axis_label(input)),
+        format!("Stages by arm, in {}", unit(input)),
         &[
             ("stage", false),
             ("arm", false),

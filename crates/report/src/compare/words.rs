@@ -1,7 +1,7 @@
 //! How figures of a comparison are written.
 
 use super::input::{Axis, CompareInput, Estimate, Event};
-use crate::number::{compact, figure};
+use crate::number::{MISSING, compact, figure};
 
 /// What a stage is called.
 pub(super) fn stage_label(name: &str) -> String {
@@ -22,10 +22,10 @@ pub(super) fn event_label(event: Event) -> &'static str {
     }
 }
 
-/// The axis with its unit.
-pub(super) fn axis_label(input: &CompareInput) -> String {
+/// What times are counted in, within a sentence.
+pub(super) fn unit(input: &CompareInput) -> String {
     match input.axis {
-        Axis::Step => "step".to_owned(),
+        Axis::Step => "steps".to_owned(),
         Axis::Tokens => "tokens".to_owned(),
         Axis::Exposures => "repeated triggers seen".to_owned(),
         Axis::Loss => format!("{} (nats per token)", input.loss),
@@ -92,7 +92,9 @@ pub(super) fn with_interval(estimate: Estimate) -> String {
 
 /// A p-value: three decimals, or its size where these are all 0.
 pub(super) fn p_value(p: f64) -> String {
-    if p < 0.0005 {
+    if !p.is_finite() {
+        MISSING.to_owned()
+    } else if p < 0.0005 {
         format!("{p:.0e}").replace('-', "−")
     } else {
         format!("{p:.3}")
