@@ -12,6 +12,7 @@ mod analyze;
 mod behaviour;
 pub mod calibrate;
 mod columns;
+pub mod compare;
 pub mod component;
 pub mod curvature;
 pub mod dynamics;

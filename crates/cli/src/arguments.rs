@@ -43,6 +43,13 @@ pub enum Command {
     Analyze(FolderArguments),
     /// Draw the report of a run that was analysed: one HTML file that opens offline.
     Report(FolderArguments),
+    /// Put the arms of experiments beside each other: when stages begin, how much earlier in which, and how that depends on
+    /// a knob.
+    ///
+    /// A stage that has not come by the end of a run is not taken for absent: times are compared as survival times with
+    /// right-censoring. Intervals are over seeds, at 90 %. The tables are printed; compare.html with all figures,
+    /// compare.md, compare.json and compare.parquet are written.
+    Compare(CompareArguments),
     /// Print what a checkpoint predicts: log-probabilities of the next token at each position.
     Predict(PredictArguments),
     /// Show a configuration's source: samples, entropies under each oracle, token frequencies.
@@ -338,4 +345,75 @@ pub struct CalibrateArguments {
     /// Device; by default the kind that trained.
     #[arg(long)]
     pub device: Option<String>,
+}
+
+/// What is compared.
+#[derive(Debug, Args)]
+pub struct CompareArguments {
+    /// Folders of runs that were trained and analysed; their arms are put beside each other.
+    #[arg(required = true, value_name = "EXPERIMENT")]
+    pub experiments: Vec<PathBuf>,
+    /// The moment of a stage that is compared.
+    #[arg(long, value_enum, default_value_t = CompareEvent::Onset)]
+    pub event: CompareEvent,
+    /// What time is measured in: steps, tokens, repeated triggers seen, or the loss reached.
+    #[arg(long, value_enum, default_value_t = CompareAxis::Step)]
+    pub at: CompareAxis,
+    /// The measure that serves as loss with --at loss; the loss of an eval compares arms on the same data.
+    #[arg(long, default_value = "loss", value_name = "MEASURE")]
+    pub loss: String,
+    /// The numeric key of the dose–response, where arms differ in several: `data.zipf`.
+    #[arg(long, value_name = "KEY")]
+    pub knob: Option<String>,
+    /// The arm that the others are compared with; by default the first.
+    #[arg(long, value_name = "ARM")]
+    pub against: Option<String>,
+    /// Compare every arm with one, or all pairs.
+    #[arg(long, value_enum, default_value_t = ComparePairs::One, conflicts_with = "against")]
+    pub pairs: ComparePairs,
+    /// Bootstrap resamples of each interval.
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(100..=100_000))]
+    pub resamples: u32,
+    /// Permutations of each test at most; where there are fewer ways to exchange seeds, all are taken.
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(100..=10_000_000))]
+    pub permutations: u32,
+    /// Seed of both.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Folder of the result; by default `compare` in the first experiment's.
+    #[arg(long, value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
+}
+
+/// Moments of a stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum CompareEvent {
+    /// The boundary it begins at.
+    Onset,
+    /// Where its own measure has covered half of its change over the stage.
+    Half,
+    /// The boundary it ends at.
+    End,
+}
+
+/// What time is measured in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum CompareAxis {
+    /// Optimizer updates.
+    Step,
+    /// Tokens trained on.
+    Tokens,
+    /// Repeated triggers trained on.
+    Exposures,
+    /// The least loss so far.
+    Loss,
+}
+
+/// Which arms are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum ComparePairs {
+    /// Every arm with one.
+    One,
+    /// All pairs.
+    All,
 }

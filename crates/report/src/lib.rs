@@ -34,6 +34,7 @@
 //! a failed script sets `data-error` with the message: that is what an automatic check waits for.
 
 mod charts;
+pub mod compare;
 mod embed;
 mod estimate;
 mod estimate_table;

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Look of the page.
-const STYLE: &str = include_str!("../assets/style.css");
+pub(crate) const STYLE: &str = include_str!("../assets/style.css");
 
 /// What draws the charts, in the order in which the parts build on each other.
 const SCRIPTS: [&str; 7] = [
@@ -28,7 +28,7 @@ const SCRIPTS: [&str; 7] = [
 const READING: &str = include_str!("../assets/reading.html");
 
 /// Forbids the page every request, also to the place it was opened from.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
+pub(crate) const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
                       img-src data:; base-uri 'none'; form-action 'none'";
 
 /// The whole report as one HTML document (UTF-8) that opens offline.

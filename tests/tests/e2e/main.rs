@@ -6,6 +6,7 @@
 mod again;
 mod bench;
 mod browser;
+mod compare;
 mod devices;
 mod dynamics;
 mod estimator;

@@ -3,6 +3,7 @@
 pub mod analyze;
 mod bench;
 mod calibrate;
+mod compare;
 mod data;
 mod devices;
 pub mod dynamics;
@@ -43,6 +44,7 @@ pub fn dispatch(arguments: Arguments) -> Result<Finish> {
         Command::Train(a) => run::train_alone(&a, json),
         Command::Analyze(a) => analyze::command(&a, json),
         Command::Report(a) => report::command(&a, json).map(|()| Finish::Complete),
+        Command::Compare(a) => compare::command(&a, json).map(|()| Finish::Complete),
         Command::Predict(a) => predict::command(&a, json).map(|()| Finish::Complete),
         Command::Data(a) => data::command(&a, json).map(|()| Finish::Complete),
         Command::Export(a) => export::command(&a, json).map(|()| Finish::Complete),

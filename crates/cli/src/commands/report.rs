@@ -48,7 +48,7 @@ pub fn command(a: &FolderArguments, json: bool) -> Result<()> {
 }
 
 /// What an earlier analysis left on disk.
-fn read(folder: &RunFolder) -> Result<Analysed> {
+pub fn read(folder: &RunFolder) -> Result<Analysed> {
     let table = folder.analysis().join(TABLE);
     if !table.exists() {
         let missing = "was not analysed yet; run `ontogeny analyze`";
