@@ -13,6 +13,7 @@ mod commands;
 mod failure;
 mod place;
 mod spot;
+mod stretch;
 mod watch;
 
 use std::process::ExitCode;

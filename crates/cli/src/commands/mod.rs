@@ -4,8 +4,10 @@ pub mod analyze;
 mod bench;
 mod calibrate;
 mod data;
+mod densify;
 mod devices;
 mod export;
+mod fork;
 mod llc;
 mod predict;
 mod report;
@@ -40,6 +42,8 @@ pub fn dispatch(arguments: Arguments) -> Result<Finish> {
         Command::Train(a) => run::train_alone(&a, json),
         Command::Analyze(a) => analyze::command(&a, json),
         Command::Report(a) => report::command(&a, json).map(|()| Finish::Complete),
+        Command::Densify(a) => densify::command(&a, json),
+        Command::Fork(a) => fork::command(&a, json),
         Command::Predict(a) => predict::command(&a, json).map(|()| Finish::Complete),
         Command::Data(a) => data::command(&a, json).map(|()| Finish::Complete),
         Command::Export(a) => export::command(&a, json).map(|()| Finish::Complete),
