@@ -6,7 +6,7 @@ use std::str::FromStr;
 use ontogeny_store::Step;
 
 /// A stretch of a run: `400..800`, both included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stretch {
     /// First step.
     pub lo: Step,
@@ -40,19 +40,6 @@ impl Stretch {
             lo: whole((from - half).exp_m1().floor()),
             hi: whole((to + half).exp_m1().ceil()),
         }
-    }
-
-    /// Stretches that touch as one, by step.
-    pub fn merge(mut all: Vec<Self>) -> Vec<Self> {
-        all.sort_unstable();
-        let mut merged: Vec<Self> = Vec::new();
-        for stretch in all {
-            match merged.last_mut() {
-                Some(last) if stretch.lo <= last.hi => last.hi = last.hi.max(stretch.hi),
-                _ => merged.push(stretch),
-            }
-        }
-        merged
     }
 }
 
@@ -117,17 +104,6 @@ mod tests {
         // Rounding outwards may take one more step where the exponential falls just beside.
         assert!((48..=49).contains(&wide.lo.0) && (799..=800).contains(&wide.hi.0));
         assert_eq!(about(60, 500), stretch(60, 500));
-    }
-
-    #[test]
-    fn stretches_that_touch_are_one() {
-        let merged = Stretch::merge(vec![
-            stretch(50, 90),
-            stretch(1, 10),
-            stretch(10, 20),
-            stretch(2, 5),
-        ]);
-        assert_eq!(merged, [stretch(1, 20), stretch(50, 90)]);
     }
 
     #[test]

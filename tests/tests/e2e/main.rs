@@ -14,6 +14,7 @@ mod refusals;
 mod replicas;
 mod run;
 mod text;
+mod time_travel;
 
 /// A run of a few seconds: 100 steps of two replicas of a tiny network, sixteen checkpoints or so,
 /// every measure taken with very few sequences and draws.

@@ -113,7 +113,7 @@ fn stretches(a: &DensifyArguments, run: &Run, folder: &RunFolder) -> Result<Vec<
             let own = found.iter().filter(|f| names.contains(&f.replica));
             let boundaries = own.flat_map(|f| &f.report.boundaries);
             let about = boundaries.map(|b| Stretch::about(b.lo, b.hi, first, last));
-            Stretch::merge(about.filter(|s| s.lo < s.hi).collect())
+            about.filter(|s| s.lo < s.hi).collect()
         })
         .collect();
     if stretches.iter().all(Vec::is_empty) {
@@ -140,7 +140,7 @@ fn steps(
     stretches: &[Stretch],
 ) -> Result<Vec<Step>> {
     let reached = reached(group, folder)?;
-    let mut all = Vec::new();
+    let mut all: Vec<Step> = Vec::new();
     for stretch in stretches {
         let (lo, hi) = (stretch.lo, stretch.hi);
         if hi > reached {
@@ -152,7 +152,12 @@ fn steps(
             .into());
         }
         match a.every {
-            None => all.extend(fill(&run.schedule, lo, hi, a.checkpoints as usize)),
+            // Replicas often show the same boundary: what was chosen about one counts for the next.
+            None => {
+                let chosen = all.iter().filter(|s| (lo..=hi).contains(s)).count();
+                let count = (a.checkpoints as usize).saturating_sub(chosen);
+                all.extend(fill(&[run.schedule.steps(), &all].concat(), lo, hi, count));
+            }
             Some(every) => {
                 let multiples = lo.0.div_ceil(every)..=hi.0 / every;
                 let count = multiples.end().saturating_sub(*multiples.start());
