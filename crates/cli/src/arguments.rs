@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::bench::{Named, Task};
+use crate::stretch::{ForkPoint, Stretch};
 
 /// Train small transformers and watch their structure come about, stage by stage.
 #[derive(Debug, Parser)]
@@ -50,6 +51,17 @@ pub enum Command {
     /// right-censoring. Intervals are over seeds, at 90 %. The tables are printed; compare.html with all figures,
     /// compare.md, compare.json and compare.parquet are written.
     Compare(CompareArguments),
+    /// Replay a stretch of a run, bit for bit, and keep more checkpoints there.
+    ///
+    /// The replay begins at the last state that was kept before the stretch. Where it comes by a checkpoint of the run the
+    /// weights must have the same bits; else nothing is added. Without --around, the stretches are those around the
+    /// boundaries that the analysis found, each interval widened by half its width on a log axis on both sides.
+    Densify(DensifyArguments),
+    /// Go on from a step of a run with something changed: other data, another learning rate.
+    ///
+    /// The new run has the old one's configuration with the --set changes, its weights and moments at the step, and its
+    /// count of steps; without a change it reproduces the old one. `RUN@400,800,1600` makes one run from each step.
+    Fork(ForkArguments),
     /// Print what a checkpoint predicts: log-probabilities of the next token at each position.
     Predict(PredictArguments),
     /// Show a configuration's source: samples, entropies under each oracle, token frequencies.
@@ -126,6 +138,57 @@ pub struct FolderArguments {
     /// Where to compute: auto, cpu, gpu, gpu:N or cuda:N; by default as the run was trained.
     #[arg(long)]
     pub device: Option<String>,
+}
+
+/// Where a run is to have more checkpoints.
+#[derive(Debug, Args)]
+pub struct DensifyArguments {
+    /// Folder of the run.
+    pub run: PathBuf,
+    /// First and last step of the stretch; by default around each boundary of the analysis.
+    #[arg(long, value_name = "LO..HI")]
+    pub around: Option<Stretch>,
+    /// How many more in each stretch, evenly on a log axis between those there are.
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub checkpoints: u32,
+    /// At every multiple of K instead.
+    #[arg(long, value_name = "K", conflicts_with = "checkpoints", value_parser = clap::value_parser!(u64).range(1..))]
+    pub every: Option<u64>,
+    /// Analyse and report again when they are there.
+    #[arg(long)]
+    pub analyze: bool,
+    /// Where to compute; must be the kind of device that trained the run, which is the default.
+    #[arg(long)]
+    pub device: Option<String>,
+}
+
+/// A run's state and what is to be different from there.
+#[derive(Debug, Args)]
+pub struct ForkArguments {
+    /// Folder of the run and the step, or several: `runs/t-7a0598f9@400,800`.
+    #[arg(value_name = "RUN@STEP")]
+    pub point: ForkPoint,
+    /// Go on with this replica alone; by default with all.
+    #[arg(long, value_name = "NAME")]
+    pub replica: Option<String>,
+    /// Change a key: `--set data.zipf=1`. May be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Last step of the new run, counted from the old one's start; by default the old one's last.
+    #[arg(long, value_name = "N")]
+    pub steps: Option<u64>,
+    /// Folder of the new run, by default `runs/<name>-at<step>-<hash>`; of several, the folder they go into.
+    #[arg(long, value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
+    /// Train, and leave analysis and report for later.
+    #[arg(long)]
+    pub train_only: bool,
+    /// Where to compute; must be the kind of device that trained the run, which is the default.
+    #[arg(long)]
+    pub device: Option<String>,
+    /// Plain progress lines even on a terminal.
+    #[arg(long)]
+    pub plain: bool,
 }
 
 /// A checkpoint and what it is to continue.

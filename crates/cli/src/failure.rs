@@ -168,7 +168,12 @@ fn known(cause: &(dyn std::error::Error + 'static)) -> Option<(Option<String>, F
                 },
             ));
         }
-        Some(TrainingError::Folder { path, .. } | TrainingError::State { path, .. }) => {
+        Some(
+            TrainingError::Folder { path, .. }
+            | TrainingError::State { path, .. }
+            | TrainingError::Unreached { path, .. }
+            | TrainingError::Replay { path, .. },
+        ) => {
             return Some((None, in_file(path)));
         }
         _ => {}

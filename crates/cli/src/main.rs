@@ -14,6 +14,7 @@ mod failure;
 mod online;
 mod place;
 mod spot;
+mod stretch;
 mod watch;
 
 use std::process::ExitCode;

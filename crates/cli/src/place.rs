@@ -84,16 +84,38 @@ pub fn device(text: &str) -> Result<Chosen> {
     Ok(chosen)
 }
 
+/// Where a run's folder is, or will be.
+pub fn root(run: &Run, out: Option<&Path>) -> PathBuf {
+    let key = run.key.to_string();
+    match out {
+        Some(out) => out.to_owned(),
+        None => Path::new(RUNS).join(format!("{}-{}", run.config.name, &key[..KEY_DIGITS])),
+    }
+}
+
+/// The device for what has to come out as a run did, bit for bit: of the kind that trained it.
+pub fn same_device(folder: &RunFolder, named: Option<&str>) -> Result<Chosen> {
+    let kind = folder.read_manifest()?.device_kind;
+    let chosen = device(named.unwrap_or(&kind))?;
+    if chosen.entry.kind != kind {
+        return Err(TrainingError::Folder {
+            path: folder.root().to_owned(),
+            reason: format!(
+                "was trained on `{kind}` and does not come out bit for bit on `{}`; use --device {kind}",
+                chosen.entry.kind
+            ),
+        }
+        .into());
+    }
+    Ok(chosen)
+}
+
 /// The folder of a run: found if it exists, created if not.
 ///
 /// A folder that holds another run, or this one from another kind of device, is refused: its bits
 /// would not be those that its name promises.
 pub fn folder(run: &Run, out: Option<&Path>, chosen: &Chosen) -> Result<RunFolder> {
-    let key = run.key.to_string();
-    let root = match out {
-        Some(out) => out.to_owned(),
-        None => Path::new(RUNS).join(format!("{}-{}", run.config.name, &key[..KEY_DIGITS])),
-    };
+    let root = root(run, out);
     let kind = &chosen.entry.kind;
     if !RunFolder::exists(&root) {
         let manifest = RunManifest {

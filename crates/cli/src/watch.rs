@@ -31,11 +31,7 @@ struct Lines {
 
 impl Observer for Lines {
     fn begin(&mut self, replicas: &[String], step: Step, last: Step) {
-        let shown = match replicas {
-            [first, .., end] => format!("{} replicas ({first} … {end})", replicas.len()),
-            [one] => format!("replica {one}"),
-            [] => String::new(),
-        };
+        let shown = shown(replicas);
         match step.0 {
             0 => eprintln!("training {shown} for {last} steps"),
             _ if step == last => eprintln!("training {shown}: complete at step {last}"),
@@ -87,6 +83,50 @@ impl Observer for Lines {
         if !interrupted && let Some(pace) = &self.pace {
             pace.finish(step.0, "steps");
         }
+    }
+}
+
+/// Who watches a replay: plain lines, since no curve grows.
+pub fn replay() -> Box<dyn Observer> {
+    Box::new(Replayed::default())
+}
+
+/// Plain lines about steps that are done again.
+#[derive(Default)]
+struct Replayed {
+    pace: Option<Pace>,
+}
+
+impl Observer for Replayed {
+    fn begin(&mut self, replicas: &[String], step: Step, last: Step) {
+        eprintln!("replaying {} from step {step} to {last}", shown(replicas));
+        self.pace = Some(Pace::new(step.0, last.0));
+    }
+
+    fn step(&mut self, step: Step) {
+        let Some(pace) = &mut self.pace else { return };
+        if let Some(left) = pace.due(step.0) {
+            eprintln!("  step {step:>7} of {}  {left}", pace.last);
+        }
+    }
+
+    fn metrics(&mut self, _progress: &Progress<'_>) {}
+
+    fn frozen(&mut self, _replica: &str, _step: u64) {}
+
+    fn end(&mut self, step: Step, interrupted: bool) {
+        if !interrupted && let Some(pace) = &self.pace {
+            pace.finish(step.0, "steps");
+        }
+    }
+}
+
+/// Replicas in a few words.
+fn shown(replicas: &[String]) -> String {
+    match replicas {
+        [first, .., end] => format!("{} replicas ({first} … {end})", replicas.len()),
+        [one] => format!("replica {one}"),
+        [] => String::new(),
     }
 }
 

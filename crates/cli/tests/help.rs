@@ -19,7 +19,8 @@ fn help(arguments: &[&str]) -> String {
 fn the_help_names_every_command_and_where_to_begin() {
     let text = help(&["--help"]);
     for command in [
-        "run", "train", "analyze", "report", "predict", "data", "export", "devices",
+        "run", "train", "analyze", "report", "densify", "fork", "predict", "data", "export",
+        "devices",
     ] {
         let named = text
             .lines()

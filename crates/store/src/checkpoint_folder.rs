@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::checkpoint::{CONFIG_FILE, Checkpoint, Head, write_config};
 use crate::error::StoreError;
-use crate::files::{create_folder, read_json, steps_in, sweep_partial};
+use crate::files::{PARTIAL, create_folder, read_json, rename, steps_in, sweep_partial};
 use crate::key::Key;
 use crate::step::Step;
 use crate::tensor_file::TensorFile;
@@ -92,7 +92,44 @@ impl CheckpointFolder {
     /// empty or not unique, [`StoreError::Config`] if the network is not the folder's,
     /// [`StoreError::Io`].
     pub fn write(&self, checkpoint: &Checkpoint) -> Result<CheckpointEntry, StoreError> {
-        let path = self.path_of(checkpoint.step);
+        self.write_to(self.path_of(checkpoint.step), checkpoint)
+    }
+
+    /// Writes a checkpoint aside: nobody sees it until [`CheckpointFolder::take_in`] gives it its
+    /// name, and the next [`CheckpointFolder::create`] removes it if that never comes.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`CheckpointFolder::write`].
+    pub fn write_aside(&self, checkpoint: &Checkpoint) -> Result<(), StoreError> {
+        self.write_to(self.aside(checkpoint.step), checkpoint)
+            .map(|_| ())
+    }
+
+    /// Makes the checkpoint that was written aside one of the folder's.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Io`].
+    pub fn take_in(&self, step: Step) -> Result<(), StoreError> {
+        rename(&self.aside(step), &self.path_of(step))
+    }
+
+    /// Removes the checkpoint that was written aside, if there is one.
+    pub fn discard(&self, step: Step) {
+        // What cannot be removed is seen by nobody, and is swept later.
+        let _ = fs::remove_file(self.aside(step));
+    }
+
+    fn aside(&self, step: Step) -> PathBuf {
+        self.path.join(format!("{PARTIAL}{}", step.file_name()))
+    }
+
+    fn write_to(
+        &self,
+        path: PathBuf,
+        checkpoint: &Checkpoint,
+    ) -> Result<CheckpointEntry, StoreError> {
         if checkpoint.config != self.config {
             return Err(StoreError::Config {
                 path,
@@ -132,6 +169,15 @@ impl CheckpointFolder {
             .collect()
     }
 
+    /// The steps that there are, ascending, by the files' names alone.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Io`].
+    pub fn steps(&self) -> Result<Vec<Step>, StoreError> {
+        steps_in(&self.path)
+    }
+
     /// Reads the checkpoint of a step and verifies it.
     ///
     /// # Errors
@@ -149,6 +195,16 @@ impl CheckpointFolder {
         let (checkpoint, _) = Checkpoint::read(&path)?;
         check_step(&path, step, checkpoint.step)?;
         Ok(checkpoint)
+    }
+
+    /// Removes the checkpoint of a step.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Io`].
+    pub fn remove(&self, step: Step) -> Result<(), StoreError> {
+        let path = self.path_of(step);
+        fs::remove_file(&path).map_err(StoreError::io("remove", &path))
     }
 
     /// Removes the checkpoints of later steps, which a resumed run will write again.

@@ -11,7 +11,7 @@ use crate::error::StoreError;
 use crate::step::Step;
 
 /// How the names of files begin that are still being written.
-const PARTIAL: &str = ".partial-";
+pub(crate) const PARTIAL: &str = ".partial-";
 
 /// Writes a file so that, whatever is killed or loses power at whatever moment, `path` holds
 /// either what it held before or all of `bytes`.
@@ -41,6 +41,13 @@ fn try_write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.as_file().sync_all()?;
     file.persist(path)?;
     sync_folder(folder)
+}
+
+/// Gives a file that reached the disk under another name of its folder the name `to`.
+pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), StoreError> {
+    fs::rename(from, to)
+        .and_then(|()| sync_folder(to.parent().unwrap_or(Path::new("."))))
+        .map_err(StoreError::io("rename to", to))
 }
 
 /// Makes a new name in a folder survive a loss of power.

@@ -44,6 +44,13 @@ impl Schedule {
         Self { steps }
     }
 
+    /// The same from `first` on, which then belongs to it too.
+    pub fn beginning_at(mut self, first: Step) -> Self {
+        self.steps.retain(|&step| step > first);
+        self.steps.insert(0, first);
+        self
+    }
+
     /// Whether `step` belongs to the schedule.
     pub fn contains(&self, step: Step) -> bool {
         self.steps.binary_search(&step).is_ok()
@@ -59,6 +66,38 @@ impl Schedule {
         let after = self.steps.partition_point(|&other| other <= step);
         self.steps.get(after).copied()
     }
+}
+
+/// `count` steps between `lo` and `hi` that are not in `known`, such that the widest gap left between neighbours
+/// is as narrow as can be on the axis ln(step + 1): each gap between steps of `known` gets its share, evenly.
+/// Fewer where there are not so many steps.
+pub fn fill(known: &[Step], lo: Step, hi: Step, count: usize) -> Vec<Step> {
+    let inside = known.iter().filter(|s| (lo..=hi).contains(s));
+    let mut fences: Vec<u64> = inside.map(|s| s.0).chain([lo.0, hi.0]).collect();
+    fences.sort_unstable();
+    fences.dedup();
+    let gaps: Vec<(u64, u64)> = fences.windows(2).map(|w| (w[0], w[1])).collect();
+    let axis = |step: u64| (step as f64).ln_1p();
+    let mut shares = vec![0_u64; gaps.len()];
+    for _ in 0..count {
+        let room = (0..gaps.len()).filter(|&i| shares[i] < gaps[i].1 - gaps[i].0 - 1);
+        let left = |i: usize| (axis(gaps[i].1) - axis(gaps[i].0)) / (shares[i] + 1) as f64;
+        match room.max_by(|&i, &j| left(i).total_cmp(&left(j))) {
+            Some(widest) => shares[widest] += 1,
+            None => break,
+        }
+    }
+    let mut steps = Vec::new();
+    for (&(from, to), &share) in gaps.iter().zip(&shares) {
+        let mut previous = from;
+        for i in 1..=share {
+            let x = axis(from) + (axis(to) - axis(from)) * i as f64 / (share + 1) as f64;
+            // Where steps are scarcer than points on the axis, each still gets one of its own.
+            previous = (x.exp_m1().round() as u64).clamp(previous + 1, to - 1 - (share - i));
+            steps.push(Step(previous));
+        }
+    }
+    steps
 }
 
 /// ⌊last^(j/(points−1))⌋.
@@ -134,6 +173,45 @@ mod tests {
         assert_eq!(schedule.next_after(Step(5)), Some(Step(8)));
         assert_eq!(schedule.next_after(Step(10)), None);
         assert_eq!(schedule.next_after(Step(99)), None);
+    }
+
+    #[test]
+    fn fills_the_widest_gaps_evenly() {
+        let filled = |at: &[u64], lo: u64, hi: u64, count: usize| {
+            let known: Vec<Step> = at.iter().copied().map(Step).collect();
+            let steps = fill(&known, Step(lo), Step(hi), count);
+            steps.iter().map(|s| s.0).collect::<Vec<u64>>()
+        };
+        // From 9 to 999 is ln 100; its middle is ln 10 on: 10 · 10 − 1.
+        assert_eq!(filled(&[], 9, 999, 1), [99]);
+        // 10 · 100^(i/4) − 1 for i = 1, 2, 3.
+        assert_eq!(filled(&[], 9, 999, 3), [31, 99, 315]);
+        // The wider part gets the only one: √(50 · 1000) − 1.
+        assert_eq!(filled(&[49], 9, 999, 1), [223]);
+        // Half of ln 20 is less than ln 5, so the narrower part gets the second: √(10 · 50) − 1.
+        assert_eq!(filled(&[49], 9, 999, 2), [21, 223]);
+        // What the schedule has outside does not count; what it has inside is not chosen again.
+        assert_eq!(filled(&[5, 11, 12, 14], 10, 15, 9), [13]);
+        assert_eq!(filled(&[], 0, 6, 9), [1, 2, 3, 4, 5]);
+        assert_eq!(filled(&[], 0, 100, 3).len(), 3);
+        assert_eq!(filled(&[], 10, 11, 3), [] as [u64; 0]);
+        assert_eq!(filled(&[], 10, 500, 0), [] as [u64; 0]);
+    }
+
+    #[test]
+    fn can_begin_later() {
+        let spec = ScheduleSpec {
+            every: 4,
+            ..ScheduleSpec::default()
+        };
+        let from = |first: u64| {
+            let schedule = Schedule::build(&spec, Step(10)).beginning_at(Step(first));
+            schedule.steps().iter().map(|s| s.0).collect::<Vec<u64>>()
+        };
+        assert_eq!(from(0), [0, 4, 8, 10]);
+        assert_eq!(from(4), [4, 8, 10]);
+        assert_eq!(from(5), [5, 8, 10]);
+        assert_eq!(from(10), [10]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use ontogeny_data::DataError;
 use ontogeny_model::ModelError;
-use ontogeny_store::StoreError;
+use ontogeny_store::{Step, StoreError};
 
 use crate::config::ConfigError;
 
@@ -38,6 +38,34 @@ pub enum TrainingError {
         path: PathBuf,
         /// What it holds, and what to do.
         reason: String,
+    },
+    /// A step that a run has not come to.
+    #[error("{}: there is nothing at step {step} yet: the run is trained to step {reached}", path.display())]
+    Unreached {
+        /// The run's folder.
+        path: PathBuf,
+        /// The step that was asked for.
+        step: Step,
+        /// The last step that is sure to stay.
+        reached: Step,
+    },
+    /// A replay that did not come out as the run did.
+    #[error(
+        "{}: replayed from step {from}, `{tensor}` of {replica} has other bits at step {step}; nothing was kept. \
+         Another machine or another version of the program trained this run, or the file was changed",
+        path.display()
+    )]
+    Replay {
+        /// The checkpoint that is another.
+        path: PathBuf,
+        /// Where the replay began.
+        from: Step,
+        /// The checkpoint's step.
+        step: Step,
+        /// The first replica that differs.
+        replica: String,
+        /// The first of its tensors that differs.
+        tensor: String,
     },
     /// A resume state that does not fit the run.
     #[error("{}: the state for resuming does not fit this run: {reason}", path.display())]

@@ -10,10 +10,13 @@
 #![recursion_limit = "256"]
 
 pub mod config;
+mod course;
 pub mod dashboard;
 mod error;
+mod fork;
 pub mod observer;
 pub mod optimizer;
+mod replay;
 mod run;
 pub mod schedule;
 mod stack;
@@ -21,6 +24,8 @@ mod train;
 
 pub use burn_train::Interrupter;
 pub use error::TrainingError;
+pub use fork::fork_states;
+pub use replay::{Densified, densify, reached};
 pub use run::{Group, Replica, Run};
 pub use stack::{Hyper, Outcome, ReplicaOutcome, Stack, column, join, tokens, update_all};
 pub use train::{ReplicaEnd, TrainingOutcome, batch, tokens_seen, train, training_stream};

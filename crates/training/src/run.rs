@@ -145,7 +145,8 @@ impl Run {
                 other => other.into(),
             })?;
             let start = match &own.training.start_from {
-                Some(path) => {
+                // A fork begins with its parent's state, whatever the parent began with.
+                Some(path) if config.fork.is_none() => {
                     let path = base.join(path);
                     let replica = own.training.start_replica.as_deref();
                     let (start, hash) =
@@ -156,7 +157,7 @@ impl Run {
                     key = key.key("start", &hash);
                     Some(start)
                 }
-                None => None,
+                _ => None,
             };
             let replica = Replica {
                 entry,
@@ -193,7 +194,9 @@ impl Run {
                 group.folder = group.replicas.first().map(|r| r.entry.arm.clone());
             }
         }
-        let schedule = Schedule::build(&config.checkpoints, Step(config.training.steps));
+        let first = Step(config.fork.as_ref().map_or(0, |fork| fork.at));
+        let schedule =
+            Schedule::build(&config.checkpoints, Step(config.training.steps)).beginning_at(first);
         Ok(Self {
             config: config.clone(),
             resolved_toml: loaded.resolved_toml.clone(),

@@ -3,24 +3,21 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use burn::tensor::Device;
 use burn_train::Interrupter;
 use ontogeny_data::{Sequences, Split};
 use ontogeny_model::device::Chosen;
-use ontogeny_model::{Transformer, init, weights};
 use ontogeny_store::{
     Checkpoint, CheckpointEntry, CheckpointFolder, RunFolder, Schedule, ScheduleSpec, Series,
-    StateFolder, Step, Stream, TensorFile,
+    StateFolder, Step, Stream,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::config::Optimizer as Rule;
+use crate::course::Course;
 use crate::error::TrainingError;
 use crate::observer::{Observer, Progress};
-use crate::optimizer::Optimizer;
 use crate::run::{Group, Replica, Run};
 use crate::schedule;
-use crate::stack::{Hyper, Outcome, ReplicaOutcome, Stack, column, join, update_all};
+use crate::stack::{Outcome, ReplicaOutcome};
 
 /// Metrics are written at about this many log-spaced steps, and at every [`METRICS_EVERY`]th.
 const METRICS_LOG: usize = 200;
@@ -75,11 +72,10 @@ pub fn train(
 ) -> Result<TrainingOutcome, TrainingError> {
     let begin = Instant::now();
     let (mut replicas, mut interrupted_at) = (Vec::new(), None);
-    for (index, group) in run.groups.iter().enumerate() {
-        let mut training = GroupTraining::begin(run, index, folder, chosen)?;
+    for group in &run.groups {
+        let mut training = GroupTraining::begin(run, group, folder, chosen)?;
         interrupted_at = training.steps(interrupter, observer)?;
         replicas.extend(training.ends()?);
-        debug_assert_eq!(group.replicas.len(), training.group.replicas.len());
         if interrupted_at.is_some() {
             break;
         }
@@ -94,9 +90,7 @@ pub fn train(
 /// One group on its way.
 struct GroupTraining<'a> {
     run: &'a Run,
-    group: &'a Group,
-    stacks: Vec<Stack>,
-    step: Step,
+    course: Course<'a>,
     last: Step,
     checkpoints: CheckpointFolder,
     states: StateFolder,
@@ -113,33 +107,29 @@ impl<'a> GroupTraining<'a> {
     /// Draws the replicas, or takes them up where the latest state left them.
     fn begin(
         run: &'a Run,
-        index: usize,
+        group: &'a Group,
         folder: &RunFolder,
         chosen: &Chosen,
     ) -> Result<Self, TrainingError> {
-        let group = &run.groups[index];
         let last = Step(group.training.steps);
         let checkpoints = group.checkpoints(folder)?;
         let states = StateFolder::create(group.place(folder.state()))?;
 
-        let mut stacks = stacks(group, chosen)?;
+        let mut course = Course::start(group, chosen)?;
         let mut taken_up_at = None;
         if let Some((at, state)) = states.latest()? {
-            let mut first = 0;
-            for stack in &mut stacks {
-                stack
-                    .restore(&state.tensors, first)
-                    .map_err(|reason| TrainingError::State {
-                        path: folder.state(),
-                        reason,
-                    })?;
-                first += stack.network().replicas();
-            }
+            course.take_up(at, &state).map_err(misfit(folder))?;
             tracing::info!(step = at.0, "taken up from a state");
             taken_up_at = Some(at);
+        } else if let Some(fork) = &run.config.fork {
+            return Err(misfit(folder)(format!(
+                "there is none, and the run goes on from step {} of {}; `ontogeny fork` writes the one it begins with",
+                fork.at,
+                fork.run.display()
+            )));
         }
-        let step = taken_up_at.unwrap_or_default();
-        let frozen = frozen_at(&stacks)?;
+        let step = course.step;
+        let frozen = course.frozen_at()?;
         // Lines from `step` on are written again; other groups' lines stay.
         let names: HashSet<String> = group.names().into_iter().collect();
         let metrics = Series::create_or_truncate_after(&folder.metrics(), |line| {
@@ -148,9 +138,7 @@ impl<'a> GroupTraining<'a> {
         })?;
         Ok(Self {
             run,
-            group,
-            stacks,
-            step,
+            course,
             last,
             checkpoints,
             states,
@@ -181,15 +169,16 @@ impl<'a> GroupTraining<'a> {
         interrupter: &Interrupter,
         observer: &mut dyn Observer,
     ) -> Result<Option<Step>, TrainingError> {
-        let names = self.group.names();
-        observer.begin(&names, self.step, self.last);
+        let names = self.course.group.names();
+        observer.begin(&names, self.course.step, self.last);
         let mut state_written = Instant::now();
         loop {
-            let done = self.step == self.last;
+            let step = self.course.step;
+            let done = step == self.last;
             let stopping = !done && interrupter.should_stop();
-            let taken_up = self.taken_up_at == Some(self.step);
-            let known = taken_up && self.checkpoints.path_of(self.step).exists();
-            if self.run.schedule.contains(self.step) && !known {
+            let taken_up = self.taken_up_at == Some(step);
+            let known = taken_up && self.checkpoints.path_of(step).exists();
+            if self.run.schedule.contains(step) && !known {
                 observer.checkpoint(&self.write_checkpoint()?);
             }
             let due = done || stopping || self.state_is_due(state_written.elapsed());
@@ -198,55 +187,38 @@ impl<'a> GroupTraining<'a> {
                 state_written = Instant::now();
             }
             if done || stopping {
-                observer.end(self.step, stopping);
-                return Ok(stopping.then_some(self.step));
+                observer.end(step, stopping);
+                return Ok(stopping.then_some(step));
             }
-            let outcomes = self.update();
-            if self.metrics_at.contains(self.step) {
-                self.write_metrics(&outcomes, observer)?;
+            let outcomes = self.course.update();
+            if self.metrics_at.contains(step) {
+                self.write_metrics(step, &outcomes, observer)?;
             }
-            self.step = Step(self.step.0 + 1);
-            observer.step(self.step);
+            observer.step(self.course.step);
         }
-    }
-
-    /// One update of every replica. Each draws its own batch: a function of its seed and the step.
-    fn update(&mut self) -> Vec<Outcome> {
-        let (step, training) = (self.step.0, &self.group.training);
-        let rate = schedule::rate(training, step);
-        // Stacks are of one size, but for the last.
-        let size = self.stacks[0].network().replicas();
-        let replicas = &self.group.replicas;
-        update_all(&mut self.stacks, step, rate, |stack| {
-            let own = replicas.iter().skip(stack * size).take(size);
-            own.map(|r| batch(r, step, training.batch)).collect()
-        })
     }
 
     fn write_metrics(
         &mut self,
+        step: Step,
         outcomes: &[Outcome],
         observer: &mut dyn Observer,
     ) -> Result<(), TrainingError> {
-        let mut all: Vec<ReplicaOutcome> = Vec::with_capacity(self.group.replicas.len());
+        let group = self.course.group;
+        let mut all: Vec<ReplicaOutcome> = Vec::with_capacity(group.replicas.len());
         for outcome in outcomes {
             all.extend(outcome.read()?);
         }
-        let training = &self.group.training;
-        let factor = schedule::rate(training, self.step.0);
-        let tokens = tokens_seen(self.group, self.step);
-        for ((replica, outcome), known) in
-            self.group.replicas.iter().zip(&all).zip(&mut self.frozen)
-        {
+        let training = &group.training;
+        let factor = schedule::rate(training, step.0);
+        let tokens = tokens_seen(group, step);
+        for ((replica, outcome), known) in group.replicas.iter().zip(&all).zip(&mut self.frozen) {
             if known.is_none() && outcome.frozen_at.is_some() {
                 *known = outcome.frozen_at;
-                observer.frozen(
-                    &replica.entry.name,
-                    outcome.frozen_at.unwrap_or(self.step.0),
-                );
+                observer.frozen(&replica.entry.name, outcome.frozen_at.unwrap_or(step.0));
             }
             self.metrics.append(&MetricsLine {
-                step: self.step,
+                step,
                 tokens,
                 replica: &replica.entry.name,
                 loss: finite(outcome.loss),
@@ -257,7 +229,7 @@ impl<'a> GroupTraining<'a> {
         }
         let losses: Vec<f32> = all.iter().map(|o| o.loss).collect();
         observer.metrics(&Progress {
-            step: self.step,
+            step,
             last: self.last,
             tokens,
             losses: &losses,
@@ -266,68 +238,67 @@ impl<'a> GroupTraining<'a> {
     }
 
     fn write_checkpoint(&self) -> Result<CheckpointEntry, TrainingError> {
-        let stacks = self
-            .stacks
-            .iter()
-            .map(|s| weights::to_named(s.network()))
-            .collect::<Result<Vec<_>, _>>()?;
-        let entry = self.checkpoints.write(&Checkpoint {
-            step: self.step,
-            replicas: self.group.names(),
-            config: self.checkpoints.config().clone(),
-            tensors: join(stacks),
-        })?;
-        tracing::debug!(step = self.step.0, hash = %entry.hash.short(), "checkpoint written");
+        let entry = self
+            .checkpoints
+            .write(&checkpoint(&self.course, &self.checkpoints)?)?;
+        tracing::debug!(step = entry.step.0, hash = %entry.hash.short(), "checkpoint written");
         Ok(entry)
     }
 
     fn state_is_due(&self, since: Duration) -> bool {
         let state = &self.run.config.state;
-        self.kept.contains(self.step)
-            || (state.every > 0 && self.step.0.is_multiple_of(state.every))
+        let step = self.course.step;
+        self.kept.contains(step)
+            || (state.every > 0 && step.0.is_multiple_of(state.every))
             || (state.seconds > 0.0 && since.as_secs_f64() >= state.seconds)
     }
 
     /// Metrics first: a state must never be newer than the lines before it.
     fn write_state(&mut self) -> Result<(), TrainingError> {
         self.metrics.flush()?;
-        let stacks = self
-            .stacks
-            .iter()
-            .map(Stack::state)
-            .collect::<Result<Vec<_>, _>>()?;
-        let file = TensorFile {
-            metadata: [("step".to_owned(), self.step.0.to_string())].into(),
-            tensors: join(stacks),
-        };
-        self.states
-            .write(self.step, &file, self.kept.contains(self.step))?;
+        let step = self.course.step;
+        let keep = self.kept.contains(step);
+        self.states.write(step, &self.course.state()?, keep)?;
         Ok(())
     }
 
     fn ends(&self) -> Result<Vec<ReplicaEnd>, TrainingError> {
-        let frozen = frozen_at(&self.stacks)?;
+        let frozen = self.course.frozen_at()?;
         let ends = self
+            .course
             .group
             .replicas
             .iter()
             .zip(frozen)
             .map(|(replica, frozen_at)| ReplicaEnd {
                 name: replica.entry.name.clone(),
-                final_step: self.step,
+                final_step: self.course.step,
                 frozen_at,
             });
         Ok(ends.collect())
     }
 }
 
-/// The step at which each replica was frozen, stack by stack.
-fn frozen_at(stacks: &[Stack]) -> Result<Vec<Option<u64>>, TrainingError> {
-    let mut all = Vec::new();
-    for stack in stacks {
-        all.extend(stack.frozen_at()?);
+/// The checkpoint of where a group stands.
+pub(crate) fn checkpoint(
+    course: &Course<'_>,
+    checkpoints: &CheckpointFolder,
+) -> Result<Checkpoint, TrainingError> {
+    Ok(Checkpoint {
+        step: course.step,
+        replicas: course.group.names(),
+        config: checkpoints.config().clone(),
+        tensors: course.weights()?,
+    })
+}
+
+/// The error of a state that is not what the run needs.
+pub(crate) fn misfit(folder: &RunFolder) -> impl Fn(String) -> TrainingError {
+    let path = folder.state();
+    move |reason| TrainingError::State {
+        path: path.clone(),
+        reason,
     }
-    Ok(all)
 }
 
 /// The batch of a replica's update after `step` updates.
@@ -350,81 +321,4 @@ pub fn tokens_seen(group: &Group, step: Step) -> u64 {
 
 fn finite(x: f32) -> Option<f32> {
     x.is_finite().then_some(x)
-}
-
-/// The stacks of a group before their first update: one for each replica on a CPU, so that threads
-/// share them out; one for all on a GPU, so that one pass moves them.
-fn stacks(group: &Group, chosen: &Chosen) -> Result<Vec<Stack>, TrainingError> {
-    let size = if chosen.is_cpu() {
-        1
-    } else {
-        group.replicas.len()
-    };
-    group
-        .replicas
-        .chunks(size)
-        .map(|replicas| {
-            Ok(Stack::new(
-                start(group, replicas, &chosen.device)?,
-                hyper(group, replicas, &chosen.device),
-            ))
-        })
-        .collect()
-}
-
-/// The weights that replicas begin with: drawn, or those of a checkpoint.
-fn start(
-    group: &Group,
-    replicas: &[Replica],
-    device: &Device,
-) -> Result<Transformer, TrainingError> {
-    let config = &group.network;
-    let parts = replicas
-        .iter()
-        .map(|replica| match &replica.start {
-            Some(tensors) => weights::from_named(config, 1, tensors, device).map_err(|reason| {
-                TrainingError::Start {
-                    path: replica
-                        .config
-                        .training
-                        .start_from
-                        .clone()
-                        .unwrap_or_default(),
-                    reason,
-                }
-            }),
-            None => {
-                let stream = Stream::new(replica.entry.seed, "initial weights", &[]);
-                Ok(init::draw(
-                    config,
-                    &[(replica.config.model.init, stream)],
-                    device,
-                ))
-            }
-        })
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(Transformer::stack(parts))
-}
-
-fn hyper(group: &Group, replicas: &[Replica], device: &Device) -> Hyper {
-    let t = &group.training;
-    let per_replica = |f: fn(&Replica) -> f64| {
-        let values: Vec<f64> = replicas.iter().map(f).collect();
-        column(&values, device)
-    };
-    Hyper {
-        optimizer: match t.optimizer {
-            Rule::Adamw => Optimizer::AdamW {
-                beta1: t.betas[0],
-                beta2: t.betas[1],
-                epsilon: t.eps,
-            },
-            Rule::Sgd => Optimizer::Sgd {
-                momentum: t.momentum,
-            },
-        },
-        learning_rate: per_replica(|r| r.config.training.lr),
-        weight_decay: per_replica(|r| r.config.training.weight_decay),
-        clip: per_replica(|r| r.config.training.clip),
-    }
 }

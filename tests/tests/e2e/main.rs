@@ -17,6 +17,7 @@ mod replicas;
 mod run;
 mod select;
 mod text;
+mod time_travel;
 mod validate_stages;
 
 /// A run of a few seconds: 100 steps of two replicas of a tiny network, sixteen checkpoints or so,

@@ -19,7 +19,7 @@ use ontogeny_training::config::{self, AnalysisSection, RunConfig, StagesSection}
 use ontogeny_training::{Group, Interrupter, Run, tokens_seen};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Finish, SCHEMA, dynamics, print_json, run};
 use crate::arguments::FolderArguments;
@@ -72,16 +72,24 @@ pub fn command(a: &FolderArguments, json: bool) -> Result<Finish> {
             "run": folder.root(),
             "table": folder.analysis().join(TABLE),
             "seconds": { "analyze": analysed.seconds },
-            "replicas": analysed.stages.iter().map(|s| json!({
-                "name": s.replica,
-                "boundaries": s.report.boundaries,
-                "stages": s.report.stages,
-            })).collect::<Vec<_>>(),
+            "replicas": stages_json(&analysed),
         }));
     } else {
         print_stages(&analysed);
     }
     Ok(Finish::Complete)
+}
+
+/// Boundaries and stages of each replica, for scripts.
+pub fn stages_json(analysed: &Analysed) -> Value {
+    let replica = |s: &ReplicaStages| {
+        json!({
+            "name": s.replica,
+            "boundaries": s.report.boundaries,
+            "stages": s.report.stages,
+        })
+    };
+    analysed.stages.iter().map(replica).collect()
 }
 
 /// Measures every checkpoint and finds the stages; `None` if it was interrupted.

@@ -5,9 +5,11 @@ mod bench;
 mod calibrate;
 mod compare;
 mod data;
+mod densify;
 mod devices;
 pub mod dynamics;
 mod export;
+mod fork;
 mod llc;
 mod predict;
 mod report;
@@ -45,6 +47,8 @@ pub fn dispatch(arguments: Arguments) -> Result<Finish> {
         Command::Analyze(a) => analyze::command(&a, json),
         Command::Report(a) => report::command(&a, json).map(|()| Finish::Complete),
         Command::Compare(a) => compare::command(&a, json).map(|()| Finish::Complete),
+        Command::Densify(a) => densify::command(&a, json),
+        Command::Fork(a) => fork::command(&a, json),
         Command::Predict(a) => predict::command(&a, json).map(|()| Finish::Complete),
         Command::Data(a) => data::command(&a, json).map(|()| Finish::Complete),
         Command::Export(a) => export::command(&a, json).map(|()| Finish::Complete),

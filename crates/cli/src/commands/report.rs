@@ -156,7 +156,18 @@ fn input(
         },
         replicas: replicas(run, folder, analysed)?,
         warnings: Vec::new(),
-        notes: Vec::new(),
+        notes: run
+            .config
+            .fork
+            .iter()
+            .map(|fork| {
+                format!(
+                    "Forked: weights, moments and the count of steps are those of {} at step {}.",
+                    fork.run.display(),
+                    fork.at
+                )
+            })
+            .collect(),
     })
 }
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
-use ontogeny_store::{CheckpointFolder, RunFolder};
+use ontogeny_model::device::Chosen;
+use ontogeny_store::{CheckpointFolder, RunFolder, RunLock};
 use ontogeny_training::{Interrupter, Run, TrainingOutcome};
 use serde_json::{Value, json};
 
@@ -27,42 +28,102 @@ pub fn on_interrupt(interrupter: &Interrupter) -> Result<Arc<AtomicBool>> {
 }
 
 /// A run that was built, its folder, and the right to write there.
-struct Opened {
-    run: Run,
-    folder: RunFolder,
-    chosen: ontogeny_model::device::Chosen,
-    _lock: ontogeny_store::RunLock,
+pub struct Opened {
+    /// The run.
+    pub run: Run,
+    /// Its folder.
+    pub folder: RunFolder,
+    /// Where it is computed.
+    pub chosen: Chosen,
+    _lock: RunLock,
+}
+
+/// How far a run came.
+pub enum Went {
+    /// To its end; the result for scripts. People have been told.
+    Through(Value),
+    /// It was interrupted.
+    Stopped(Finish),
 }
 
 fn open(a: &RunArguments) -> Result<Opened> {
     let loaded = place::configuration(a.config.as_deref(), &a.set)?;
     let chosen = place::device(&a.device)?;
     let run = place::build(&loaded)?;
+    let root = place::root(&run, a.out.as_deref());
+    if let Some(fork) = &run.config.fork
+        && !RunFolder::exists(&root)
+    {
+        let message = format!(
+            "this goes on from step {} of {}, and {} does not hold that state; `ontogeny fork` makes such a run",
+            fork.at,
+            fork.run.display(),
+            root.display()
+        );
+        return Err(loaded.error("fork", message).into());
+    }
     let folder = place::folder(&run, a.out.as_deref(), &chosen)?;
     let lock = folder.lock()?;
     place::refresh_configuration(&folder, &run.resolved_toml)?;
-    eprintln!(
-        "{} on {} ({})",
-        folder.root().display(),
-        chosen.entry.name,
-        chosen.entry.description
-    );
-    Ok(Opened {
-        run,
-        folder,
-        chosen,
-        _lock: lock,
-    })
+    let opened = Opened::new(run, folder, chosen, lock);
+    opened.announce();
+    Ok(opened)
 }
 
-/// Trains, and no more.
+impl Opened {
+    /// A run with its folder, which `lock` is of.
+    pub fn new(run: Run, folder: RunFolder, chosen: Chosen, lock: RunLock) -> Self {
+        Self {
+            run,
+            folder,
+            chosen,
+            _lock: lock,
+        }
+    }
+
+    /// Says where the run lies and where it is computed.
+    pub fn announce(&self) {
+        eprintln!(
+            "{} on {} ({})",
+            self.folder.root().display(),
+            self.chosen.entry.name,
+            self.chosen.entry.description
+        );
+    }
+}
+
+/// `ontogeny train`.
 pub fn train_alone(a: &RunArguments, json: bool) -> Result<Finish> {
     let interrupter = Interrupter::new();
     on_interrupt(&interrupter)?;
-    let o = open(a)?;
-    let outcome = train::train_in(&o.run, &o.folder, &o.chosen, a.plain || json, &interrupter)?;
+    finish(trained(&open(a)?, a.plain, json, &interrupter)?, json)
+}
+
+/// `ontogeny run`.
+pub fn run(a: &RunArguments, json: bool) -> Result<Finish> {
+    let interrupter = Interrupter::new();
+    let asked = on_interrupt(&interrupter)?;
+    finish(whole(&open(a)?, a.plain, json, &interrupter, &asked)?, json)
+}
+
+fn finish(went: Went, json: bool) -> Result<Finish> {
+    match went {
+        Went::Stopped(finish) => Ok(finish),
+        Went::Through(result) => {
+            if json {
+                print_json(&result);
+            }
+            Ok(Finish::Complete)
+        }
+    }
+}
+
+/// Trains, and no more.
+pub fn trained(o: &Opened, plain: bool, json: bool, interrupter: &Interrupter) -> Result<Went> {
+    let outcome = train::train_in(&o.run, &o.folder, &o.chosen, plain || json, interrupter)?;
     if let Some(step) = outcome.interrupted_at {
-        return Ok(interrupted(&format!("training stopped at step {step}")));
+        let stopped = interrupted(&format!("training stopped at step {step}"));
+        return Ok(Went::Stopped(stopped));
     }
     let seconds = json!({ "train": outcome.seconds });
     let replicas: Vec<Value> = o
@@ -70,36 +131,38 @@ pub fn train_alone(a: &RunArguments, json: bool) -> Result<Finish> {
         .replicas()
         .map(|r| replica_json(r, &outcome, Value::Array(Vec::new())))
         .collect();
-    if json {
-        print_json(&json!({
-            "schema": SCHEMA,
-            "run": o.folder.root(),
-            "seconds": seconds,
-            "checkpoints": checkpoints(&o.run, &o.folder)?,
-            "replicas": replicas,
-        }));
-    } else {
+    if !json {
         println!(
             "trained in {}: {}",
             watch::duration(outcome.seconds),
             o.folder.root().display()
         );
     }
-    Ok(Finish::Complete)
+    Ok(Went::Through(json!({
+        "schema": SCHEMA,
+        "run": o.folder.root(),
+        "seconds": seconds,
+        "checkpoints": checkpoints(&o.run, &o.folder)?,
+        "replicas": replicas,
+    })))
 }
 
 /// Trains, analyses and reports.
-pub fn run(a: &RunArguments, json: bool) -> Result<Finish> {
-    let interrupter = Interrupter::new();
-    let asked = on_interrupt(&interrupter)?;
-    let o = open(a)?;
-    let outcome = train::train_in(&o.run, &o.folder, &o.chosen, a.plain || json, &interrupter)?;
+pub fn whole(
+    o: &Opened,
+    plain: bool,
+    json: bool,
+    interrupter: &Interrupter,
+    asked: &AtomicBool,
+) -> Result<Went> {
+    let outcome = train::train_in(&o.run, &o.folder, &o.chosen, plain || json, interrupter)?;
     if let Some(step) = outcome.interrupted_at {
-        return Ok(interrupted(&format!("training stopped at step {step}")));
+        let stopped = interrupted(&format!("training stopped at step {step}"));
+        return Ok(Went::Stopped(stopped));
     }
     let stop = || asked.load(Ordering::Relaxed);
     let Some(analysed) = analyze::analyze_in(&o.run, &o.folder, &o.chosen, &stop)? else {
-        return Ok(interrupted("analysis stopped"));
+        return Ok(Went::Stopped(interrupted("analysis stopped")));
     };
     let command = std::env::args().collect::<Vec<_>>().join(" ");
     let (path, report_seconds) =
@@ -115,24 +178,22 @@ pub fn run(a: &RunArguments, json: bool) -> Result<Finish> {
             Ok(replica_json(r, &outcome, stages?))
         })
         .collect::<Result<_, serde_json::Error>>()?;
-    if json {
-        print_json(&json!({
-            "schema": SCHEMA,
-            "run": o.folder.root(),
-            "report": path,
-            "seconds": {
-                "train": outcome.seconds,
-                "analyze": analysed.seconds,
-                "report": report_seconds,
-            },
-            "checkpoints": checkpoints(&o.run, &o.folder)?,
-            "replicas": replicas,
-        }));
-    } else {
+    if !json {
         analyze::print_stages(&analysed);
         println!("report: {}", path.display());
     }
-    Ok(Finish::Complete)
+    Ok(Went::Through(json!({
+        "schema": SCHEMA,
+        "run": o.folder.root(),
+        "report": path,
+        "seconds": {
+            "train": outcome.seconds,
+            "analyze": analysed.seconds,
+            "report": report_seconds,
+        },
+        "checkpoints": checkpoints(&o.run, &o.folder)?,
+        "replicas": replicas,
+    })))
 }
 
 /// The end of a command that was stopped at `what`.

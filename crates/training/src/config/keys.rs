@@ -7,13 +7,14 @@ use ontogeny_data::{CorpusSpec, SourceSpec};
 use serde_json::{Map, Value as Shape};
 
 use super::suggest::any_of;
-use super::{ArmSection, ConfigError, EvalSection, PhaseSection, RunConfig, wording};
+use super::{ArmSection, ConfigError, EvalSection, ForkSection, PhaseSection, RunConfig, wording};
 
 /// A configuration in which every list has an item and every option is set, as a tree of its keys.
 pub(super) fn example() -> Result<Shape, ConfigError> {
     let data = SourceSpec::default();
     let mut example = RunConfig {
         base: Some(".".into()),
+        fork: Some(ForkSection::example()),
         phases: vec![PhaseSection {
             at: 1,
             data: data.clone(),

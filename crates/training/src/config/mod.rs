@@ -24,6 +24,7 @@ mod bad_configs;
 mod check;
 mod document;
 mod error;
+mod fork;
 #[cfg(test)]
 mod good_configs;
 mod keys;
@@ -46,6 +47,7 @@ pub use analysis::{
     ReportSection, Sampler, StagesSection, StreamKind,
 };
 pub use error::ConfigError;
+pub use fork::ForkSection;
 pub use load::{ArmConfig, LoadedConfig};
 pub use model::ModelSection;
 pub use training::{LrSchedule, Optimizer, PhaseSection, StateSection, TrainingSection};
@@ -63,6 +65,9 @@ pub struct RunConfig {
     pub seeds: Vec<u64>,
     /// Folder that relative paths start from. Default: the file's own; always set once loaded.
     pub base: Option<PathBuf>,
+    /// The run that this one goes on from with something changed, if it is a fork.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fork: Option<ForkSection>,
     /// The network.
     pub model: ModelSection,
     /// The source that training begins with.
@@ -104,6 +109,7 @@ impl Default for RunConfig {
             name: "run".to_owned(),
             seeds: vec![0],
             base: None,
+            fork: None,
             model: ModelSection::default(),
             data: SourceSpec::default(),
             training: TrainingSection::default(),
@@ -124,19 +130,24 @@ impl Default for RunConfig {
 }
 
 impl RunConfig {
-    /// Key over what decides the trained weights: model, data, phases, training, seeds and arms.
+    /// Key over what decides the trained weights: model, data, phases, training, seeds and arms; of a fork, its
+    /// parent and the step too.
     ///
     /// What is measured, kept or shown does not enter, and neither does the name. Paths enter as
     /// they were typed: the content of a corpus or of a starting checkpoint has a key of its own.
     pub fn training_key(&self) -> Key {
-        KeyBuilder::new("training/1")
+        let key = KeyBuilder::new("training/1")
             .json("model", &self.model)
             .json("data", &self.data)
             .json("phases", &self.phases)
             .json("training", &self.training)
             .json("seeds", &self.seeds)
-            .json("arms", &self.arms)
-            .finish()
+            .json("arms", &self.arms);
+        match &self.fork {
+            Some(fork) => key.key("parent", &fork.key).number("at", fork.at),
+            None => key,
+        }
+        .finish()
     }
 
     /// The replicas in order, arms outside and seeds inside.

@@ -46,6 +46,9 @@ impl RunConfig {
         source("data", &self.data)?;
         self.training.validate()?;
         self.validate_phases()?;
+        if let Some(fork) = &self.fork {
+            fork.validate(self.training.steps)?;
+        }
         checkpoints(&self.checkpoints, self.training.steps)?;
         self.state.validate()?;
         let evals: Vec<&str> = self.evals.iter().map(|eval| eval.name.as_str()).collect();

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 
-use ontogeny_model::device::{self, DeviceChoice};
+use ontogeny_model::device::{self, Chosen, DeviceChoice};
 use ontogeny_store::{CheckpointFolder, RUN_SCHEMA, RunFolder, RunManifest, StateFolder, Step};
 use ontogeny_training::config::RunConfig;
 use ontogeny_training::observer::{Observer, Progress};
-use ontogeny_training::{Interrupter, Run, TrainingOutcome, train};
+use ontogeny_training::{
+    Densified, Interrupter, Run, TrainingError, TrainingOutcome, densify, fork_states, train,
+};
 use tempfile::TempDir;
 
 /// A configuration that is trained in a blink and still makes use of a learning-rate schedule,
@@ -51,7 +53,7 @@ data = { kind = "ngram_induction", d_vocab = 12, n_triggers = 0, seed = 1 }
 "#;
 
 /// The bytes of files, by their path in a run's folder.
-type Files = BTreeMap<PathBuf, Vec<u8>>;
+pub type Files = BTreeMap<PathBuf, Vec<u8>>;
 
 /// A run and where it lies.
 pub struct Bench {
@@ -94,6 +96,18 @@ struct Watcher<'a> {
     heard: Heard,
 }
 
+impl<'a> Watcher<'a> {
+    fn new(until: Until, folder: &'a RunFolder, interrupter: &'a Interrupter) -> Self {
+        Self {
+            until,
+            folder,
+            left: Files::new(),
+            interrupter,
+            heard: Heard::default(),
+        }
+    }
+}
+
 impl Observer for Watcher<'_> {
     fn begin(&mut self, replicas: &[String], step: Step, last: Step) {
         self.heard.begun.push((replicas.to_vec(), step.0, last.0));
@@ -134,22 +148,68 @@ impl Bench {
         let loaded = RunConfig::parse(text, "config.toml", "bench", place.path(), &[])
             .unwrap_or_else(|error| panic!("{text}\n{error}"));
         let run = Run::build(&loaded, &place.path().join("cache")).unwrap();
-        let manifest = RunManifest {
-            schema: RUN_SCHEMA,
-            name: run.config.name.clone(),
-            config_key: run.key,
-            device_kind: "cpu".to_owned(),
-            version: "0.0.0".to_owned(),
-            created: "2000-01-01T00:00:00Z".to_owned(),
-            replicas: run.replicas().map(|r| r.entry.clone()).collect(),
-        };
-        let folder =
-            RunFolder::create(place.path().join("run"), &run.resolved_toml, &manifest).unwrap();
+        let folder = create(&run, &place);
         Self {
             _place: place,
             run,
             folder,
         }
+    }
+
+    /// Builds the run that goes on from step `at` of this one with some keys changed, in a folder of its own, with
+    /// the state to begin with.
+    pub fn fork(&self, at: u64, set: &[&str]) -> Result<Self, TrainingError> {
+        let place = tempfile::tempdir().unwrap();
+        let origin = format!(
+            "fork={{ run = \"parent\", at = {at}, key = \"{}\" }}",
+            self.run.key
+        );
+        let mut overrides: Vec<String> = set.iter().map(|&set| set.to_owned()).collect();
+        overrides.push(origin);
+        let loaded = RunConfig::load(&self.folder.config_toml(), &overrides)?;
+        let run = Run::build(&loaded, &place.path().join("cache"))?;
+        let (chosen, interrupter) = (cpu(), Interrupter::new());
+        let mut watcher = Watcher::new(Until::Complete, &self.folder, &interrupter);
+        let parent = (&self.run, &self.folder);
+        let states = fork_states(
+            parent,
+            (&run, &loaded),
+            Step(at),
+            &chosen,
+            &interrupter,
+            &mut watcher,
+        )?
+        .unwrap();
+        let folder = create(&run, &place);
+        for (group, state) in run.groups.iter().zip(states) {
+            let states = StateFolder::create(group.place(folder.state())).unwrap();
+            states.write(Step(at), &state, true).unwrap();
+        }
+        Ok(Self {
+            _place: place,
+            run,
+            folder,
+        })
+    }
+
+    /// Replays, to add checkpoints at the given steps of every group; `None` if it was killed.
+    pub fn densify(
+        &self,
+        wanted: &[u64],
+        until: Until,
+    ) -> (Option<Result<Vec<Densified>, TrainingError>>, Heard) {
+        let wanted: Vec<Step> = wanted.iter().copied().map(Step).collect();
+        let wanted = vec![wanted; self.run.groups.len()];
+        self.watched(until, |chosen, interrupter, watcher| {
+            densify(
+                &self.run,
+                &self.folder,
+                &wanted,
+                chosen,
+                interrupter,
+                watcher,
+            )
+        })
     }
 
     /// A run that was trained to its end in one go.
@@ -162,17 +222,22 @@ impl Bench {
 
     /// Trains, or goes on training; the outcome is `None` if it was killed.
     pub fn train(&self, until: Until) -> (Option<TrainingOutcome>, Heard) {
-        let chosen = device::open(DeviceChoice::Cpu).unwrap();
-        let interrupter = Interrupter::new();
-        let mut watcher = Watcher {
-            until,
-            folder: &self.folder,
-            left: Files::new(),
-            interrupter: &interrupter,
-            heard: Heard::default(),
-        };
+        let (outcome, heard) = self.watched(until, |chosen, interrupter, watcher| {
+            train(&self.run, &self.folder, chosen, interrupter, watcher).unwrap()
+        });
+        (outcome, heard)
+    }
+
+    /// Does something while it is watched.
+    fn watched<T>(
+        &self,
+        until: Until,
+        what: impl FnOnce(&Chosen, &Interrupter, &mut Watcher<'_>) -> T,
+    ) -> (Option<T>, Heard) {
+        let (chosen, interrupter) = (cpu(), Interrupter::new());
+        let mut watcher = Watcher::new(until, &self.folder, &interrupter);
         let outcome = catch_unwind(AssertUnwindSafe(|| {
-            train(&self.run, &self.folder, &chosen, &interrupter, &mut watcher).unwrap()
+            what(&chosen, &interrupter, &mut watcher)
         }));
         let Watcher { heard, left, .. } = watcher;
         match outcome {
@@ -189,6 +254,13 @@ impl Bench {
             }
             Err(panic) => resume_unwind(panic),
         }
+    }
+
+    /// Trains a run that may be refused.
+    pub fn attempt(&self) -> Result<TrainingOutcome, TrainingError> {
+        let interrupter = Interrupter::new();
+        let mut watcher = Watcher::new(Until::Complete, &self.folder, &interrupter);
+        train(&self.run, &self.folder, &cpu(), &interrupter, &mut watcher)
     }
 
     /// Everything that does not depend on how often the run was interrupted: checkpoints, metrics
@@ -248,8 +320,26 @@ impl Bench {
     }
 }
 
+fn cpu() -> Chosen {
+    device::open(DeviceChoice::Cpu).unwrap()
+}
+
+/// The folder of a new run.
+fn create(run: &Run, place: &TempDir) -> RunFolder {
+    let manifest = RunManifest {
+        schema: RUN_SCHEMA,
+        name: run.config.name.clone(),
+        config_key: run.key,
+        device_kind: "cpu".to_owned(),
+        version: "0.0.0".to_owned(),
+        created: "2000-01-01T00:00:00Z".to_owned(),
+        replicas: run.replicas().map(|r| r.entry.clone()).collect(),
+    };
+    RunFolder::create(place.path().join("run"), &run.resolved_toml, &manifest).unwrap()
+}
+
 /// Every file below a folder.
-fn files(root: &Path) -> Files {
+pub fn files(root: &Path) -> Files {
     let mut found = Files::new();
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {

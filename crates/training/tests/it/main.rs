@@ -10,12 +10,14 @@
 mod arms;
 mod bench;
 mod by_hand;
+mod forks;
 mod freezing;
 #[path = "../../../model/tests/it/golden.rs"]
 mod golden;
 mod golden_runs;
 mod members;
 mod phases;
+mod replays;
 mod resuming;
 mod stacks;
 mod states;

@@ -1,0 +1,201 @@
+//! `ontogeny fork`: the same network from some step on, with something changed.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use ontogeny_model::device::Chosen;
+use ontogeny_store::{RunFolder, StateFolder, Step, TensorFile};
+use ontogeny_training::config::{LoadedConfig, RunConfig};
+use ontogeny_training::{Group, Interrupter, Run, TrainingError, fork_states, reached};
+use serde_json::json;
+
+use super::run::{self, Opened, Went};
+use super::{Finish, SCHEMA, print_json};
+use crate::arguments::ForkArguments;
+use crate::failure::InFile;
+use crate::{place, watch};
+
+/// Longest name that a run may have, in bytes.
+const LONGEST_NAME: usize = 64;
+
+/// A run that is to begin at a step of another.
+struct Fork {
+    at: Step,
+    loaded: LoadedConfig,
+    run: Run,
+    root: PathBuf,
+}
+
+/// `ontogeny fork RUN@STEP`.
+pub fn command(a: &ForkArguments, json: bool) -> Result<Finish> {
+    let interrupter = Interrupter::new();
+    let asked = run::on_interrupt(&interrupter)?;
+    let (folder, parent) = place::reopen(&a.point.run, &[])?;
+    let chosen = place::same_device(&folder, a.device.as_deref())?;
+    // Whatever is wrong with one of several is told before the first is trained.
+    let steps = a.point.steps.iter();
+    let forks = steps
+        .map(|&at| prepare(a, &parent, &folder, at))
+        .collect::<Result<Vec<_>>>()?;
+    let mut results = Vec::new();
+    for fork in forks {
+        let at = fork.at;
+        let opened = match open(fork, (&parent, &folder), &chosen, &interrupter)? {
+            Some(opened) => opened,
+            None => return Ok(run::interrupted("the replay stopped")),
+        };
+        opened.announce();
+        if !json {
+            println!("fork: {}", opened.folder.root().display());
+        }
+        let went = match a.train_only {
+            true => run::trained(&opened, a.plain, json, &interrupter)?,
+            false => run::whole(&opened, a.plain, json, &interrupter, &asked)?,
+        };
+        match went {
+            Went::Stopped(finish) => return Ok(finish),
+            Went::Through(mut result) => {
+                result["at"] = json!(at);
+                results.push(result);
+            }
+        }
+    }
+    if json {
+        print_json(&json!({ "schema": SCHEMA, "run": folder.root(), "forks": results }));
+    }
+    Ok(Finish::Complete)
+}
+
+/// The new run as the parent's configuration and the changes make it.
+fn prepare(a: &ForkArguments, parent: &Run, folder: &RunFolder, at: Step) -> Result<Fork> {
+    let concerned = |group: &&Group| match &a.replica {
+        Some(name) => group.names().contains(name),
+        None => true,
+    };
+    for group in parent.groups.iter().filter(concerned) {
+        let reached = reached(group, folder)?;
+        if at > reached {
+            return Err(TrainingError::Unreached {
+                path: folder.root().to_owned(),
+                step: at,
+                reached,
+            }
+            .into());
+        }
+    }
+    let mut set = Vec::new();
+    let name = format!("{}-at{at}", parent.config.name);
+    if name.len() <= LONGEST_NAME {
+        set.push(format!("name={}", toml::Value::String(name)));
+    }
+    // Other data may have fewer tokens; the network keeps its own number.
+    let mut vocabularies = parent.groups.iter().map(|g| g.network.d_vocab);
+    if let Some(d_vocab) = vocabularies.next()
+        && vocabularies.all(|other| other == d_vocab)
+    {
+        set.push(format!("model.d_vocab={d_vocab}"));
+    }
+    set.extend(a.set.iter().cloned());
+    if let Some(steps) = a.steps {
+        set.push(format!("training.steps={steps}"));
+    }
+    if let Some(name) = &a.replica {
+        set.extend(alone(parent, folder, name)?);
+    }
+    let origin = std::path::absolute(folder.root())?;
+    let origin = toml::Value::String(origin.display().to_string());
+    set.push(format!(
+        "fork={{ run = {origin}, at = {at}, key = \"{}\" }}",
+        parent.key
+    ));
+    let loaded = RunConfig::load(&folder.config_toml(), &set)?;
+    let current = loaded.config.phases.iter().rposition(|p| p.at <= at.0);
+    let typed = a.set.iter().filter_map(|s| s.split('=').next());
+    let first = |key: &str| key.trim() == "data" || key.trim().starts_with("data.");
+    if let (Some(phase), Some(key)) = (current, typed.clone().find(|key| first(key))) {
+        let begun = loaded.config.phases[phase].at;
+        let message = format!(
+            "at step {at} the run is past [data]: phases[{phase}] took over at step {begun}. Change it with \
+             --set 'phases=[…]'"
+        );
+        return Err(loaded.error(key.trim(), message).into());
+    }
+    let run = place::build(&loaded)?;
+    let out = match (&a.out, a.point.steps.len()) {
+        (Some(out), 1) => Some(out.clone()),
+        (Some(out), _) => Some(out.join(format!("at{at}"))),
+        (None, _) => None,
+    };
+    let root = place::root(&run, out.as_deref());
+    Ok(Fork {
+        at,
+        loaded,
+        run,
+        root,
+    })
+}
+
+/// The changes that leave one replica of the parent's.
+fn alone(parent: &Run, folder: &RunFolder, name: &str) -> Result<Vec<String>> {
+    let Some(replica) = parent.replicas().find(|r| r.entry.name == name) else {
+        let known: Vec<&str> = parent.replicas().map(|r| r.entry.name.as_str()).collect();
+        return Err(InFile::error(
+            folder.root(),
+            format!("there is no replica `{name}`; it has {}", known.join(", ")),
+        ));
+    };
+    let mut set = vec![format!("seeds=[{}]", replica.entry.seed)];
+    let arms = &parent.config.arms;
+    if let Some(arm) = arms.iter().find(|arm| arm.name == replica.entry.arm) {
+        let arm = toml::Value::try_from(arm)?;
+        set.push(format!("arms={}", toml::Value::Array(vec![arm])));
+    }
+    Ok(set)
+}
+
+/// The folder of the new run, with the state that it begins with; `None` if the replay was interrupted.
+fn open(
+    fork: Fork,
+    parent: (&Run, &RunFolder),
+    chosen: &Chosen,
+    interrupter: &Interrupter,
+) -> Result<Option<Opened>> {
+    let Fork {
+        at,
+        loaded,
+        run,
+        root,
+    } = fork;
+    let begun = RunFolder::exists(&root) && {
+        let folder = RunFolder::open(&root)?;
+        let has = |group: &Group| {
+            let states = StateFolder::open(group.place(folder.state()));
+            states.steps().is_ok_and(|steps| !steps.is_empty())
+        };
+        run.groups.iter().all(has)
+    };
+    let states: Vec<TensorFile> = if begun {
+        Vec::new()
+    } else {
+        let mut observer = watch::replay();
+        let states = fork_states(
+            parent,
+            (&run, &loaded),
+            at,
+            chosen,
+            interrupter,
+            observer.as_mut(),
+        )?;
+        match states {
+            Some(states) => states,
+            None => return Ok(None),
+        }
+    };
+    let folder = place::folder(&run, Some(&root), chosen)?;
+    let lock = folder.lock()?;
+    for (group, state) in run.groups.iter().zip(&states) {
+        StateFolder::create(group.place(folder.state()))?.write(at, state, true)?;
+    }
+    place::refresh_configuration(&folder, &run.resolved_toml)?;
+    Ok(Some(Opened::new(run, folder, chosen.clone(), lock)))
+}
