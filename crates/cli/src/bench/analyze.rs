@@ -23,7 +23,7 @@ pub fn time(plan: &Plan, chosen: &Chosen) -> Result<Times> {
          [model]\nn_layers = 2\nn_heads = {}\nd_model = {}\nn_ctx = {}\n\
          [data]\nkind = \"ngram_induction\"\nd_vocab = {}\n\
          [training]\nsteps = {last}\nbatch = {}\n\
-         [checkpoints]\nlog = 0\nevery = 1\n\
+         [checkpoints]\nlog = 0\nevery = 1\n[stages]\nonline = false\n\
          [analysis.llc]\nchains = {CHAINS}\ndraws = {DRAWS}\nburn_in = {}\nbatch = {}\n",
         c.n_heads,
         c.d_model,

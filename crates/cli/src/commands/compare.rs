@@ -9,9 +9,9 @@ use ontogeny_analysis::compare::{
 };
 use ontogeny_analysis::dynamics::Dynamics;
 use ontogeny_analysis::table::MeasureRow;
-use ontogeny_data::{Source, Split};
+use ontogeny_data::Source;
 use ontogeny_report::compare::{CompareInput, markdown, page};
-use ontogeny_store::{RunFolder, Stream, rfc3339, write_atomically};
+use ontogeny_store::{RunFolder, rfc3339, write_atomically};
 use ontogeny_training::Run;
 use ontogeny_training::config::RunConfig;
 use serde_json::json;
@@ -27,8 +27,6 @@ use crate::place;
 const FOLDER: &str = "compare";
 /// The paths through the space of outputs, in the analysis folder.
 const DYNAMICS: &str = "dynamics.json";
-/// Sequences that repeated triggers are counted in.
-const COUNTED: usize = 2048;
 /// Parts of a configuration that decide the weights: what else differs is no difference between arms.
 const DECISIVE: [&str; 4] = ["data", "model", "training", "phases"];
 
@@ -283,7 +281,7 @@ fn arms<'a>(
                 if let Some((_, count)) = counted.iter().find(|(k, _)| *k == key) {
                     return *count;
                 }
-                let count = repeats_per_sequence(source);
+                let count = source.repeats_per_sequence();
                 counted.push((key, count));
                 count
             };
@@ -319,17 +317,6 @@ fn arms<'a>(
             }
         })
         .collect()
-}
-
-/// Input positions of a training sequence that hold a trigger that came before, on average.
-fn repeats_per_sequence(source: &Source) -> f64 {
-    let stream = Stream::new(0, "repeats per sequence", &[]);
-    let batch = source.sequences(Split::Train, &stream, 0, COUNTED);
-    let count: usize = batch
-        .iter()
-        .map(|row| source.recurrences(row).repeated.len())
-        .sum();
-    count as f64 / COUNTED as f64
 }
 
 /// The rows of one replica: the table is sorted by replica.

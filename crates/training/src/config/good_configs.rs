@@ -357,6 +357,7 @@ fn a_later_error_still_finds_its_place() {
     let error = loaded.error("data.tokenizer", "does not fit");
     assert_eq!((error.line, error.column), (Some(3), Some(1)));
     let too_short = ontogeny_data::DataError::TooShort {
+        corpus: "the corpus".to_owned(),
         split: "held-out",
         available: 9,
         needed: 33,
