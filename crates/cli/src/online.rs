@@ -5,7 +5,7 @@
 //! where the analysis looks for it. Where a core is idle the monitor uses it; where none is, or on a
 //! GPU, it rests between measurements so that it takes `stages.online_share` of the time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::time::{Duration, Instant};
@@ -36,6 +36,7 @@ enum News {
 }
 
 /// A checkpoint of a group.
+#[derive(Clone)]
 struct Written {
     group: usize,
     entry: CheckpointEntry,
@@ -277,22 +278,23 @@ impl Monitor<'_> {
     }
 }
 
-/// Checkpoints that are still to be measured.
+/// Checkpoints that are still to be measured, each with its number in its group: they are written,
+/// and listed, by rising steps.
 #[derive(Default)]
 struct Waiting {
+    seen: BTreeSet<(usize, Step)>,
     /// Without behaviour, the newest last.
-    fresh: Vec<Written>,
-    /// With behaviour but without λ̂, the newest last, each with its number in its group.
+    fresh: Vec<(usize, Written)>,
+    /// With behaviour but without λ̂, in the order in which they were measured.
     measured: Vec<(usize, Written)>,
-    /// Checkpoints seen of each group.
-    count: BTreeMap<usize, usize>,
 }
 
 impl Waiting {
     fn add(&mut self, written: Written) {
-        let known = |w: &Written| w.group == written.group && w.entry.step == written.entry.step;
-        if !self.fresh.iter().any(known) && !self.measured.iter().any(|(_, w)| known(w)) {
-            self.fresh.push(written);
+        let in_group = (written.group, Step(0))..(written.group + 1, Step(0));
+        let number = self.seen.range(in_group).count();
+        if self.seen.insert((written.group, written.entry.step)) {
+            self.fresh.push((number, written));
         }
     }
 
@@ -310,14 +312,8 @@ impl Waiting {
     /// first, since that is where a boundary may just have become visible. `every` is the stride of
     /// λ̂ where there is time for it.
     fn next(&mut self, every: Option<usize>) -> Option<(Written, bool)> {
-        if let Some(written) = self.fresh.pop() {
-            let count = self.count.entry(written.group).or_default();
-            *count += 1;
-            let again = Written {
-                group: written.group,
-                entry: written.entry.clone(),
-            };
-            self.measured.push((*count - 1, again));
+        if let Some((number, written)) = self.fresh.pop() {
+            self.measured.push((number, written.clone()));
             return Some((written, false));
         }
         let every = every?;
@@ -489,5 +485,72 @@ impl Table {
                 .collect::<Vec<_>>()
                 .join(", "),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use ontogeny_store::KeyBuilder;
+
+    use super::*;
+
+    fn written(step: u64) -> Written {
+        Written {
+            group: 0,
+            entry: CheckpointEntry {
+                step: Step(step),
+                path: PathBuf::new(),
+                hash: KeyBuilder::new("test").number("step", step).finish(),
+                replicas: Vec::new(),
+            },
+        }
+    }
+
+    #[test]
+    fn behaviour_comes_first_and_the_newest_before_the_others() {
+        let mut waiting = Waiting::default();
+        for step in [0, 1, 2] {
+            waiting.add(written(step));
+        }
+        waiting.add(written(2));
+        let mut order = Vec::new();
+        while let Some((w, llc)) = waiting.next(Some(2)) {
+            order.push((w.entry.step.0, llc));
+            // What is measured already is not taken up again.
+            waiting.add(written(2));
+        }
+        // λ̂ at every second checkpoint, as the analysis will ask for it.
+        let expected = [(2, false), (1, false), (0, false), (0, true), (2, true)];
+        assert_eq!(order, expected);
+    }
+
+    #[test]
+    fn rest_is_in_proportion_to_work_only_where_no_core_is_idle() {
+        let second = Duration::from_secs(1);
+        let mut busy = Pace::new(false, 0.1);
+        busy.worked(second, false);
+        assert_eq!(busy.owed, 9 * second);
+        let mut idle = Pace::new(true, 0.1);
+        idle.worked(second, false);
+        assert_eq!(idle.owed, Duration::ZERO);
+    }
+
+    #[test]
+    fn an_estimate_waits_until_its_time_is_saved_up() {
+        let clock = Clock::default();
+        clock.step.store(1, Ordering::Relaxed);
+        clock.last.store(1_000_000_000, Ordering::Relaxed);
+        let mut pace = Pace::new(false, 0.1);
+        pace.begun -= Duration::from_secs(99);
+        assert!(!pace.has_time_for_llc(&clock));
+        pace.begun -= Duration::from_secs(2);
+        assert!(pace.has_time_for_llc(&clock));
+        pace.worked(Duration::from_secs(10), true);
+        assert!(!pace.has_time_for_llc(&clock));
+        // Near the end there is no time left for one.
+        clock.step.store(1_000_000_000, Ordering::Relaxed);
+        assert!(!Pace::new(true, 0.1).has_time_for_llc(&clock));
     }
 }

@@ -11,6 +11,7 @@ mod devices;
 mod dynamics;
 mod estimator;
 mod kills;
+mod online;
 mod predict;
 mod refusals;
 mod replicas;
