@@ -349,7 +349,7 @@ pub struct SelectArguments {
     /// Another, the same way; trained on the same data.
     pub b: PathBuf,
     /// Which replica, where checkpoints hold several; `A,B` for two different ones.
-    #[arg(long, value_delimiter = ',', num_args = 1..=2)]
+    #[arg(long, value_delimiter = ',')]
     pub replica: Vec<String>,
     /// Held-out sequences for the loss; by default those of the run's analysis.
     #[arg(long, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]

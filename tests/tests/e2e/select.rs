@@ -135,6 +135,10 @@ fn what_cannot_be_compared_is_refused() {
         ),
         (&["run@0", "other@100", "--replica", "seed0"], "other data"),
         (
+            &["run@0", "run@9", "--replica", "seed0,seed1,seed0"],
+            "one replica, or two",
+        ),
+        (
             &["run@0", "run@100", "--replica", "seed0", "--level", "1"],
             "--level",
         ),

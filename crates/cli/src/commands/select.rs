@@ -52,6 +52,12 @@ pub fn command(a: &SelectArguments, json: bool) -> Result<()> {
             a.level
         );
     }
+    if a.replica.len() > 2 {
+        bail!(
+            "--replica names one replica, or two separated by a comma; found {}",
+            a.replica.join(",")
+        );
+    }
     let named = |side: usize| a.replica.get(side.min(a.replica.len().saturating_sub(1)));
     let resolve = |path: &Path, side| spot::resolve(path, named(side).map(String::as_str));
     let paths = [resolve(&a.a, 0)?, resolve(&a.b, 1)?];
