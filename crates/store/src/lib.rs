@@ -53,7 +53,7 @@ pub use files::write_atomically;
 pub use key::{Key, KeyBuilder, ParseKeyError};
 pub use random::{Stream, StreamRng};
 pub use run_folder::{RUN_SCHEMA, ReplicaEntry, RunFolder, RunLock, RunManifest};
-pub use schedule::{Schedule, ScheduleSpec, fill};
+pub use schedule::{Schedule, ScheduleSpec, fill_gaps};
 pub use series::{Series, read_series};
 pub use state_folder::StateFolder;
 pub use step::Step;

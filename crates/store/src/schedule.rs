@@ -71,7 +71,7 @@ impl Schedule {
 /// `count` steps between `lo` and `hi` that are not in `known`, such that the widest gap left between neighbours
 /// is as narrow as can be on the axis ln(step + 1): each gap between steps of `known` gets its share, evenly.
 /// Fewer where there are not so many steps.
-pub fn fill(known: &[Step], lo: Step, hi: Step, count: usize) -> Vec<Step> {
+pub fn fill_gaps(known: &[Step], lo: Step, hi: Step, count: usize) -> Vec<Step> {
     let inside = known.iter().filter(|s| (lo..=hi).contains(s));
     let mut fences: Vec<u64> = inside.map(|s| s.0).chain([lo.0, hi.0]).collect();
     fences.sort_unstable();
@@ -179,7 +179,7 @@ mod tests {
     fn fills_the_widest_gaps_evenly() {
         let filled = |at: &[u64], lo: u64, hi: u64, count: usize| {
             let known: Vec<Step> = at.iter().copied().map(Step).collect();
-            let steps = fill(&known, Step(lo), Step(hi), count);
+            let steps = fill_gaps(&known, Step(lo), Step(hi), count);
             steps.iter().map(|s| s.0).collect::<Vec<u64>>()
         };
         // From 9 to 999 is ln 100; its middle is ln 10 on: 10 · 10 − 1.

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use anyhow::Result;
-use ontogeny_store::{RunFolder, Step, fill};
+use ontogeny_store::{RunFolder, Step, fill_gaps};
 use ontogeny_training::{Densified, Group, Interrupter, Run, TrainingError, densify, reached};
 use serde_json::{Value, json};
 
@@ -156,7 +156,12 @@ fn steps(
             None => {
                 let chosen = all.iter().filter(|s| (lo..=hi).contains(s)).count();
                 let count = (a.checkpoints as usize).saturating_sub(chosen);
-                all.extend(fill(&[run.schedule.steps(), &all].concat(), lo, hi, count));
+                all.extend(fill_gaps(
+                    &[run.schedule.steps(), &all].concat(),
+                    lo,
+                    hi,
+                    count,
+                ));
             }
             Some(every) => {
                 let multiples = lo.0.div_ceil(every)..=hi.0 / every;
