@@ -3,6 +3,7 @@
 
 use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
 
+use super::bend::Bend;
 use super::curve::Points;
 use super::draws::normals;
 use super::kernel::{Axis, Kernel, Place};
@@ -13,6 +14,7 @@ use super::likelihood::{Best, best};
 pub(super) struct Fit {
     points: Points,
     kernel: Kernel,
+    bend: Bend,
     places: Vec<Place>,
     factor: Cholesky<f64, Dyn>,
     weights: DVector<f64>,
@@ -35,6 +37,7 @@ impl Fit {
     pub fn new(points: Points) -> Option<Fit> {
         let Best {
             kernel,
+            bend,
             places,
             factor,
             weights,
@@ -43,6 +46,7 @@ impl Fit {
         Some(Fit {
             points,
             kernel,
+            bend,
             places,
             factor,
             weights,
@@ -122,7 +126,7 @@ impl Fit {
     }
 
     fn seen(&self, grid: &[f64]) -> Vec<Place> {
-        grid.iter().map(|&x| self.kernel.place(x)).collect()
+        grid.iter().map(|&x| self.kernel.place(x, self.bend.at(x))).collect()
     }
 
     fn cross(&self, grid: &[Place], k: impl Fn(Place, Place) -> f64) -> DMatrix<f64> {

@@ -79,7 +79,9 @@
 //! # Ok::<(), ontogeny_analysis::stages::StageError>(())
 //! ```
 
+mod bend;
 mod boundaries;
+pub mod calibration;
 mod curve;
 mod draws;
 mod error;
