@@ -30,7 +30,7 @@ impl Bend {
     /// Stretched by up to 1 + κ where `speed`, at even places from `first` to `last`, is great.
     pub fn by_speed(first: f64, last: f64, speed: &[f64], kappa: f64) -> Bend {
         let top = speed.iter().fold(f64::MIN_POSITIVE, |m, s| m.max(s.abs()));
-        let activity = |s: &f64| ((s.abs() / top - QUIET) / (ACTIVE - QUIET)).clamp(0.0, 1.0);
+        let activity = |s: &f64| { let c = super::knob("C", 0.0); if c > 0.0 { let r = (s.abs()/top).powi(2); r / (r + c * c) } else { ((s.abs() / top - super::knob("Q",0.3)) / (super::knob("A",0.8) - super::knob("Q",0.3))).clamp(0.0, 1.0) } };
         let rates: Vec<f64> = speed.iter().map(|s| 1.0 + kappa * activity(s)).collect();
         Bend::of(first, last, &rates)
     }

@@ -30,7 +30,7 @@ const PRIORS: [(f64, f64); 7] = [
     (0.0, 1.0),
     (0.0, 1.0),
     (-5.0, 3.0),
-    (0.0, 1.0),
+    (0.0, 2.0),
     (0.0, 1.5),
     (-1.0, 0.5),
 ];
@@ -81,16 +81,16 @@ pub(super) fn best(points: &Points) -> Option<Best> {
     let (mut theta, mut value) = maximise(&STARTS, |theta| problem.value(theta))?;
     let flat = [noise_of(&theta), FLAT_STARTS[0], FLAT_STARTS[1]];
     let (_, null) = maximise(&flat, |noise| problem.null(noise))?;
-    let mut bends = 0.0;
-    for _ in 0..BENDS {
+    let mut bends = 0.0;let straight=value;
+    for _ in 0..super::knob("BENDS",3.0) as usize {
         let speed = problem.slopes(&theta)?;
         let mut better = None;
-        for kappa in STRETCHES {
+        for kappa in [super::knob("K1",3.0),super::knob("K2",10.0)] {
             let bent = Problem::new(points, Bend::by_speed(first, last, &speed, kappa));
             let Some((t, v)) = maximise(&[theta], |theta| bent.value(theta)) else {
                 continue;
             };
-            if v > value + WORTH && better.as_ref().is_none_or(|&(_, _, b)| v > b) {
+            if v > value + super::knob("WORTH",2.0) && better.as_ref().is_none_or(|&(_, _, b)| v > b) {
                 better = Some((bent, t, v));
             }
         }
@@ -98,12 +98,13 @@ pub(super) fn best(points: &Points) -> Option<Best> {
         (problem, theta, value) = found;
         bends += 1.0;
     }
+    if super::knob("DBGG",0.0)>0.0 {println!("gain {:.2} {:.2} {}", straight-null, value-null, bends);}
     let kernel = problem.kernel(&theta);
     let (places, covariance) = problem.covariance(&kernel, &problem.noise(&noise_of(&theta)));
     let (factor, weights) = problem.solve(covariance)?;
     // Three hyper-parameters more than a constant has, and one for each bend, at half a log of the points each (Schwarz
     // 1978).
-    let price = 0.5 * (3.0 + bends) * (points.x.len() as f64).ln();
+    let price = (super::knob("P0",2.5) + super::knob("P1",1.5)*bends) * (points.x.len() as f64).ln();
     Some(Best {
         kernel,
         bend: problem.bend,
