@@ -8,9 +8,9 @@
 //! activity is exactly 0: what is slow is not stretched, so that a place of least speed does not come from the axis.
 
 /// Share of the greatest speed up to which a place is quiet.
-const QUIET: f64 = 0.15;
+const QUIET: f64 = 0.3;
 /// Share of the greatest speed from which a place is fully active: a smaller episode is as abrupt as a large one.
-const ACTIVE: f64 = 0.5;
+const ACTIVE: f64 = 0.7;
 
 /// An axis v(x), strictly increasing, with the ends of x.
 #[derive(Debug, Clone)]
@@ -30,7 +30,7 @@ impl Bend {
     /// Stretched by up to 1 + κ where `speed`, at even places from `first` to `last`, is great.
     pub fn by_speed(first: f64, last: f64, speed: &[f64], kappa: f64) -> Bend {
         let top = speed.iter().fold(f64::MIN_POSITIVE, |m, s| m.max(s.abs()));
-        let activity = |s: &f64| { let c = super::knob("C", 0.0); if c > 0.0 { let r = (s.abs()/top).powi(2); r / (r + c * c) } else { ((s.abs() / top - super::knob("Q",0.3)) / (super::knob("A",0.8) - super::knob("Q",0.3))).clamp(0.0, 1.0) } };
+        let activity = |s: &f64| ((s.abs() / top - QUIET) / (ACTIVE - QUIET)).clamp(0.0, 1.0);
         let rates: Vec<f64> = speed.iter().map(|s| 1.0 + kappa * activity(s)).collect();
         Bend::of(first, last, &rates)
     }
@@ -45,7 +45,12 @@ impl Bend {
         for r in rate.windows(2) {
             v.push(v[v.len() - 1] + 0.5 * (r[0] + r[1]) * cell);
         }
-        Bend { first, cell, v, rate }
+        Bend {
+            first,
+            cell,
+            v,
+            rate,
+        }
     }
 
     /// v and dv/dx at x; beyond the ends it goes on straight.
@@ -69,7 +74,10 @@ mod tests {
         let straight = Bend::straight(1.0, 9.0);
         for x in [1.0, 2.5, 9.0, 9.5] {
             let (v, rate) = straight.at(x);
-            assert!((v - x).abs() < 1e-12 && (rate - 1.0).abs() < 1e-12, "{x}: {v}");
+            assert!(
+                (v - x).abs() < 1e-12 && (rate - 1.0).abs() < 1e-12,
+                "{x}: {v}"
+            );
         }
     }
 

@@ -126,7 +126,9 @@ impl Fit {
     }
 
     fn seen(&self, grid: &[f64]) -> Vec<Place> {
-        grid.iter().map(|&x| self.kernel.place(x, self.bend.at(x))).collect()
+        grid.iter()
+            .map(|&x| self.kernel.place(x, self.bend.at(x)))
+            .collect()
     }
 
     fn cross(&self, grid: &[Place], k: impl Fn(Place, Place) -> f64) -> DMatrix<f64> {

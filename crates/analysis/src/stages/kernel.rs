@@ -173,8 +173,7 @@ mod tests {
         for warp in [-0.8, 0.0, 1e-3, 1.3] {
             for x in [0.0, 2.0, 5.5] {
                 let h = 1e-5;
-                let numeric =
-                    (at(&kernel(warp + h), x).u - at(&kernel(warp - h), x).u) / (2.0 * h);
+                let numeric = (at(&kernel(warp + h), x).u - at(&kernel(warp - h), x).u) / (2.0 * h);
                 assert!(
                     (at(&kernel(warp), x).by_warp - numeric).abs() < 1e-5,
                     "{warp} {x}"

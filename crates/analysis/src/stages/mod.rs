@@ -149,11 +149,3 @@ pub fn detect(rows: &[MeasureRow], settings: &StageSettings) -> Result<StageRepo
         smooth: smooths.curves(settings),
     })
 }
-
-pub(crate) fn knob(name: &str, default: f64) -> f64 {
-    use std::collections::HashMap;
-    use std::sync::OnceLock;
-    static K: OnceLock<HashMap<String, f64>> = OnceLock::new();
-    let all = K.get_or_init(|| std::env::vars().filter_map(|(k, v)| Some((k, v.parse().ok()?))).collect());
-    all.get(name).copied().unwrap_or(default)
-}

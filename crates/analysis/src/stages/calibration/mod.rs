@@ -13,9 +13,9 @@ pub use shape::{Place, Profile, Shape, Truth};
 use std::collections::BTreeMap;
 
 use super::curve::log_step;
+use super::detect;
 use super::error::StageError;
 use super::settings::StageSettings;
-use super::detect;
 use crate::table::MeasureRow;
 
 /// The last step of every curve.
@@ -30,21 +30,36 @@ impl Family {
         let clean: Vec<f64> = x.iter().map(|&x| truth.value(x)).collect();
         let largest = clean.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let least = clean.iter().copied().fold(f64::INFINITY, f64::min);
-        let range = if largest > least { largest - least } else { 1.0 };
+        let range = if largest > least {
+            largest - least
+        } else {
+            1.0
+        };
         let noise = self.noise.draw(&x, stream + 1, seed);
-        let rows = steps.iter().zip(clean.iter().zip(noise)).map(|(&step, (value, e))| MeasureRow {
-            step,
-            tokens: 0,
-            replica: "known".to_owned(),
-            values: BTreeMap::from([("llc".to_owned(), 10.0 + 100.0 * (value + range * e) / range)]),
-            vectors: BTreeMap::new(),
-            words: BTreeMap::new(),
-        });
+        let rows = steps
+            .iter()
+            .zip(clean.iter().zip(noise))
+            .map(|(&step, (value, e))| MeasureRow {
+                step,
+                tokens: 0,
+                replica: "known".to_owned(),
+                values: BTreeMap::from([(
+                    "llc".to_owned(),
+                    10.0 + 100.0 * (value + range * e) / range,
+                )]),
+                vectors: BTreeMap::new(),
+                words: BTreeMap::new(),
+            });
         (rows.collect(), truth)
     }
 
     /// The score of the detector on the curves of `seeds`.
-    pub fn score(&self, stream: u64, seeds: std::ops::Range<u64>, settings: &StageSettings) -> Result<Score, StageError> {
+    pub fn score(
+        &self,
+        stream: u64,
+        seeds: std::ops::Range<u64>,
+        settings: &StageSettings,
+    ) -> Result<Score, StageError> {
         use rayon::prelude::*;
         let found: Result<Vec<_>, StageError> = seeds
             .into_par_iter()
@@ -66,7 +81,11 @@ pub fn log_steps(n: usize, last: u64) -> Vec<u64> {
     let n = n.min(last as usize + 1);
     let mut asked = n;
     loop {
-        let spaced = (0..asked).map(|j| (last as f64).powf(j as f64 / (asked - 1).max(1) as f64).round() as u64);
+        let spaced = (0..asked).map(|j| {
+            (last as f64)
+                .powf(j as f64 / (asked - 1).max(1) as f64)
+                .round() as u64
+        });
         let mut steps: Vec<u64> = std::iter::once(0).chain(spaced).collect();
         steps.sort_unstable();
         steps.dedup();

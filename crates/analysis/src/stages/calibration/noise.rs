@@ -19,7 +19,12 @@ pub struct Noise {
 impl Noise {
     /// Independent normal errors of one size.
     pub const fn of(level: f64) -> Noise {
-        Noise { level, neighbours: 0.0, growth: 1.0, heavy: false }
+        Noise {
+            level,
+            neighbours: 0.0,
+            growth: 1.0,
+            heavy: false,
+        }
     }
 
     /// The same with errors that neighbours share.
@@ -34,13 +39,19 @@ impl Noise {
 
     /// The same with heavy tails.
     pub const fn heavy(self) -> Noise {
-        Noise { heavy: true, ..self }
+        Noise {
+            heavy: true,
+            ..self
+        }
     }
 
     /// Standard deviations at the points `x`, for a curve of range 1.
     pub fn sizes(&self, x: &[f64]) -> Vec<f64> {
         let (first, last) = (x[0], x[x.len() - 1]);
-        let raw: Vec<f64> = x.iter().map(|x| self.growth.powf((x - first) / (last - first))).collect();
+        let raw: Vec<f64> = x
+            .iter()
+            .map(|x| self.growth.powf((x - first) / (last - first)))
+            .collect();
         let square = raw.iter().map(|r| r * r).sum::<f64>() / raw.len() as f64;
         raw.iter().map(|r| self.level * r / square.sqrt()).collect()
     }
@@ -58,8 +69,16 @@ impl Noise {
             .map(|(i, (z, size))| {
                 let tail = z[1..].iter().map(|z| z * z).sum::<f64>() / 4.0;
                 // The variance of t with 4 degrees of freedom is 2.
-                let innovation = if self.heavy { z[0] / (2.0 * tail).sqrt() } else { z[0] };
-                state = if i == 0 { innovation } else { self.neighbours * state + fresh * innovation };
+                let innovation = if self.heavy {
+                    z[0] / (2.0 * tail).sqrt()
+                } else {
+                    z[0]
+                };
+                state = if i == 0 {
+                    innovation
+                } else {
+                    self.neighbours * state + fresh * innovation
+                };
                 size * state
             })
             .collect()

@@ -41,7 +41,10 @@ impl Rate {
 
     /// Both together.
     pub fn and(self, other: Rate) -> Rate {
-        Rate { hits: self.hits + other.hits, of: self.of + other.of }
+        Rate {
+            hits: self.hits + other.hits,
+            of: self.of + other.of,
+        }
     }
 }
 
@@ -70,7 +73,9 @@ impl Score {
         self.more.add(found.len() > truth.boundaries.len());
         for place in &truth.boundaries {
             let (from, to) = place.between;
-            let own = found.iter().filter(|b| (from..=to).contains(&log_step(b.at)));
+            let own = found
+                .iter()
+                .filter(|b| (from..=to).contains(&log_step(b.at)));
             let Some(b) = own.max_by(|a, b| a.evidence.total_cmp(&b.evidence)) else {
                 continue;
             };

@@ -142,25 +142,45 @@ impl Shape {
         let within = |(a, b): (f64, f64), u: f64| a + (b - a) * u;
         // Between the first checkpoints, which are few on this axis, and the last.
         let (left, right) = (1.8, last - 1.0);
-        let episode = |profile, centre, width, size| Episode { profile, centre, width, size };
+        let episode = |profile, centre, width, size| Episode {
+            profile,
+            centre,
+            width,
+            size,
+        };
         let mut drift = None;
         let episodes = match self {
             Shape::Flat => Vec::new(),
             Shape::One { profile, width } => {
-                vec![episode(profile, within((left, right), u[0]), within(width, u[1]), 1.0)]
+                vec![episode(
+                    profile,
+                    within((left, right), u[0]),
+                    within(width, u[1]),
+                    1.0,
+                )]
             }
-            Shape::Two { profile, width, gap } => {
+            Shape::Two {
+                profile,
+                width,
+                gap,
+            } => {
                 let gap = within(gap, u[0]);
                 let centre = within((left, right - gap), u[1]);
                 vec![
                     episode(profile, centre, within(width, u[2]), 1.0),
-                    episode(profile, centre + gap, within(width, u[3]), within((0.5, 1.5), u[4])),
+                    episode(
+                        profile,
+                        centre + gap,
+                        within(width, u[3]),
+                        within((0.5, 1.5), u[4]),
+                    ),
                 ]
             }
             Shape::RiseFallRise { width, gap } => {
                 let gaps = (within(gap, u[0]), within(gap, u[1]));
                 let centre = within((left, right - gaps.0 - gaps.1), u[2]);
-                let sigmoid = |centre, u, size| episode(Profile::Sigmoid, centre, within(width, u), size);
+                let sigmoid =
+                    |centre, u, size| episode(Profile::Sigmoid, centre, within(width, u), size);
                 vec![
                     sigmoid(centre, u[3], 1.0),
                     sigmoid(centre + gaps.0, u[4], -within((0.4, 0.8), u[5])),
@@ -183,8 +203,16 @@ impl Shape {
                 ]
             }
         };
-        let mut truth = Truth { episodes, drift, boundaries: Vec::new() };
-        truth.boundaries = truth.episodes.windows(2).map(|pair| truth.slowest(pair[0].centre, pair[1].centre)).collect();
+        let mut truth = Truth {
+            episodes,
+            drift,
+            boundaries: Vec::new(),
+        };
+        truth.boundaries = truth
+            .episodes
+            .windows(2)
+            .map(|pair| truth.slowest(pair[0].centre, pair[1].centre))
+            .collect();
         truth
     }
 }
@@ -192,12 +220,18 @@ impl Shape {
 impl Truth {
     /// The curve at x.
     pub fn value(&self, x: f64) -> f64 {
-        let episodes = self.episodes.iter().map(|e| e.size * e.profile.value((x - e.centre) / e.width));
+        let episodes = self
+            .episodes
+            .iter()
+            .map(|e| e.size * e.profile.value((x - e.centre) / e.width));
         episodes.sum::<f64>() + self.drift.map_or(0.0, |d| d.done(x))
     }
 
     fn speed(&self, x: f64) -> f64 {
-        let parts = self.episodes.iter().map(|e| e.size * e.profile.slope((x - e.centre) / e.width) / e.width);
+        let parts = self
+            .episodes
+            .iter()
+            .map(|e| e.size * e.profile.slope((x - e.centre) / e.width) / e.width);
         parts.sum::<f64>().abs()
     }
 
@@ -205,11 +239,21 @@ impl Truth {
     fn slowest(&self, from: f64, to: f64) -> Place {
         if let Some(drift) = self.drift {
             let plateau = (drift.size == 0.0).then_some((from, to));
-            return Place { at: drift.least, between: (from, to), plateau };
+            return Place {
+                at: drift.least,
+                between: (from, to),
+                plateau,
+            };
         }
         let places = 4000;
         let at = |i: i32| from + (to - from) * f64::from(i) / f64::from(places);
-        let least = (0..=places).map(at).min_by(|&a, &b| self.speed(a).total_cmp(&self.speed(b)));
-        Place { at: least.unwrap_or(from), between: (from, to), plateau: None }
+        let least = (0..=places)
+            .map(at)
+            .min_by(|&a, &b| self.speed(a).total_cmp(&self.speed(b)));
+        Place {
+            at: least.unwrap_or(from),
+            between: (from, to),
+            plateau: None,
+        }
     }
 }
