@@ -90,6 +90,20 @@ impl Fit {
         }
     }
 
+    /// Change of the curve from `a` to `b`, and its posterior standard deviation.
+    pub fn change(&self, a: f64, b: f64) -> (f64, f64) {
+        let places = self.seen(&[a, b]);
+        let between = |p, q| self.kernel.value(p, q);
+        let cross = self.cross(&places, between);
+        let apart = DMatrix::from_columns(&[cross.column(1) - cross.column(0)]);
+        let mean = apart.column(0).dot(&self.weights);
+        let (p, q) = (places[0], places[1]);
+        let before = between(p, p) + between(q, q) - 2.0 * between(p, q);
+        let known = self.solve_lower(apart).norm_squared();
+        let scale = self.points.scale;
+        (mean * scale, (before - known).max(0.0).sqrt() * scale)
+    }
+
     /// Draws of d/dx on `grid` from the joint posterior, one row each, in the curve's units; `None`
     /// if its covariance cannot be factored. `id` keeps the draws of different curves apart.
     pub fn slope_paths(&self, grid: &[f64], draws: usize, id: u64) -> Option<Vec<Vec<f64>>> {

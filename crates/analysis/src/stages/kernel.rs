@@ -99,6 +99,14 @@ impl Kernel {
         self.signal * (1.0 + r + 0.4 * r * r + r.powi(3) / 15.0) * (-r).exp()
     }
 
+    /// [`Kernel::smooth`] and [`Kernel::pull`], by one exponential.
+    pub fn smooth_and_pull(&self, p: Place, q: Place) -> (f64, f64) {
+        let r = distance(p, q);
+        let decay = self.signal * (-r).exp();
+        let pull = 1.4 * (1.0 + r + r * r / 3.0);
+        ((1.0 + r + 0.4 * r * r + r.powi(3) / 15.0) * decay, pull * decay)
+    }
+
     /// −(∂/∂u Cov)/u at u = u(p) − u(q), which all derivatives of the covariance are made of.
     pub fn pull(&self, p: Place, q: Place) -> f64 {
         let r = distance(p, q);
@@ -203,6 +211,8 @@ mod tests {
             let k = with(l, w);
             let (a, b) = (at(&k, p), at(&k, q));
             let by_length = (smooth(with(l + h, w)) - smooth(with(l - h, w))) / (2.0 * h);
+            let (both, pull) = k.smooth_and_pull(a, b);
+            assert!((both - k.smooth(a, b)).abs() < 1e-15 && (pull - k.pull(a, b)).abs() < 1e-15);
             assert!((k.pull(a, b) * (a.u - b.u).powi(2) - by_length).abs() < 1e-8);
             let by_warp = (smooth(with(l, w + h)) - smooth(with(l, w - h))) / (2.0 * h);
             let expected = -k.pull(a, b) * (a.u - b.u) * (a.by_warp - b.by_warp);

@@ -264,18 +264,18 @@ impl<'a> Problem<'a> {
         let noise = self.noise(&noise_of(theta));
         let (places, covariance) = self.covariance(&kernel, &noise);
         let (factor, weights) = self.solve(covariance)?;
-        let inverse = factor.inverse();
+        let inverse = inverse(&factor);
         let mut gradient = [0.0; 7];
         for (j, &q) in places.iter().enumerate() {
             for (i, &p) in places.iter().enumerate().skip(j) {
                 // Pairs stand twice in the sum.
                 let twice = if i == j { 1.0 } else { 2.0 };
                 let w = twice * (weights[i] * weights[j] - inverse[(i, j)]);
-                gradient[0] += w * kernel.smooth(p, q);
-                let pull = w * kernel.pull(p, q);
+                let (smooth, pull) = kernel.smooth_and_pull(p, q);
+                gradient[0] += w * smooth;
                 let apart = p.u - q.u;
-                gradient[1] += pull * apart * apart;
-                gradient[2] -= pull * apart * (p.by_warp - q.by_warp);
+                gradient[1] += w * pull * apart * apart;
+                gradient[2] -= w * pull * apart * (p.by_warp - q.by_warp);
             }
         }
         let by_noise = self.noise_gradient(&weights, &inverse, &noise);
@@ -291,7 +291,7 @@ impl<'a> Problem<'a> {
         let noise = self.noise(theta);
         let covariance = self.with_noise(&noise, |_, _| CONSTANT);
         let (factor, weights) = self.solve(covariance)?;
-        let gradient = self.noise_gradient(&weights, &factor.inverse(), &noise);
+        let gradient = self.noise_gradient(&weights, &inverse(&factor), &noise);
         let value = self.likelihood(&factor, &weights);
         let priors = [PRIORS[3], PRIORS[4], PRIORS[5], PRIORS[6]];
         with_priors(value, theta, gradient, &priors)
@@ -324,6 +324,31 @@ impl<'a> Problem<'a> {
         let n = self.y.len() as f64;
         -0.5 * (self.y.dot(weights) + log_determinant + n * std::f64::consts::TAU.ln())
     }
+}
+
+/// The lower half of the inverse of the factored matrix: LᵀL of the inverse of its factor.
+fn inverse(factor: &Cholesky<f64, Dyn>) -> DMatrix<f64> {
+    let lower = factor.l_dirty();
+    let n = lower.nrows();
+    // Column j of L⁻¹ begins at row j.
+    let mut root = DMatrix::<f64>::zeros(n, n);
+    for j in 0..n {
+        root[(j, j)] = 1.0 / lower[(j, j)];
+        for k in j..n {
+            let done = root[(k, j)] / if k == j { 1.0 } else { lower[(k, k)] };
+            root[(k, j)] = done;
+            for i in k + 1..n {
+                root[(i, j)] -= lower[(i, k)] * done;
+            }
+        }
+    }
+    let mut inverse = DMatrix::zeros(n, n);
+    for j in 0..n {
+        for i in j..n {
+            inverse[(i, j)] = root.column(i).rows_range(i..).dot(&root.column(j).rows_range(i..));
+        }
+    }
+    inverse
 }
 
 /// Adds the log priors to a log-likelihood; `traces` is twice its gradient.

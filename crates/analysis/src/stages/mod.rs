@@ -101,7 +101,9 @@ mod tests;
 
 pub use curve::{Curve, LEAST_POINTS};
 pub use error::StageError;
-pub use outcome::{Boundary, HeadRise, SmoothCurve, Stage, StageName, StageReport};
+pub use outcome::{
+    Boundary, Direction, HeadRise, Shift, SmoothCurve, Stage, StageName, StageReport, ViewPlace,
+};
 pub use settings::{StageSettings, View};
 
 use crate::table::MeasureRow;
@@ -126,6 +128,7 @@ pub fn detect(rows: &[MeasureRow], settings: &StageSettings) -> Result<StageRepo
     let stages = names.into_iter().enumerate().map(|(k, (name, why))| {
         let before = k.checked_sub(1).map(|b| &boundaries[b]);
         let after = boundaries.get(k);
+        let paired = facts.paired_error(k);
         Stage {
             name,
             start: before.map_or(first, |b| b.at),
@@ -136,7 +139,10 @@ pub fn detect(rows: &[MeasureRow], settings: &StageSettings) -> Result<StageRepo
             end_hi: after.map(|b| b.hi),
             delta_loss: facts.change("loss", k).unwrap_or(0.0),
             delta_llc: facts.change("llc", k),
-            delta_llc_se: facts.paired_error(k),
+            delta_llc_se: paired,
+            direction: facts.direction("llc", k, paired),
+            loss_direction: facts.direction("loss", k, None),
+            signature: facts.signature(k),
             nearest_oracle: facts.nearest_oracle(facts.spans[k].1),
             heads_rising: facts.rises(k, settings.head_rise),
             why,

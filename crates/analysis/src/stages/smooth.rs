@@ -87,9 +87,23 @@ impl Smooths {
         }
     }
 
+    /// Change of the smoothed curve from x = `a` to `b`, and its standard deviation; `None` where it was not measured.
+    pub fn change(&self, name: &str, a: f64, b: f64) -> Option<(f64, f64)> {
+        let Some(fit) = &self.curves.get(name)?.fit else {
+            return Some((0.0, 0.0));
+        };
+        let (first, last) = fit.range();
+        Some(fit.change(a.clamp(first, last), b.clamp(first, last)))
+    }
+
     /// Whether the curve `name` was smoothed.
     pub fn has(&self, name: &str) -> bool {
         self.curves.contains_key(name)
+    }
+
+    /// Names of all smoothed curves.
+    pub fn all(&self) -> impl Iterator<Item = &str> {
+        self.curves.keys().map(String::as_str)
     }
 
     /// Names of the smoothed curves that begin with `prefix`.
