@@ -23,6 +23,7 @@ pub mod paired;
 mod probe;
 mod results;
 pub mod sampler;
+pub mod series;
 pub mod stages;
 mod structure;
 pub mod table;

@@ -1,7 +1,7 @@
 //! What can be asked about the stages of a run: their ends, the smoothed measures there, and the
 //! heads.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::curve::log_step;
 use super::outcome::{Boundary, Direction, HeadRise, Shift};
@@ -14,7 +14,12 @@ use crate::table::MeasureRow;
 const HEAD_SCORES: [&str; 3] = ["previous_token", "induction", "recurrence"];
 
 /// Beginnings of the names of measures of behaviour, all in nats.
-const BEHAVIOUR: [&str; 4] = ["divergence.", "cross_entropy.", "trigger_loss.", "icl_score"];
+const BEHAVIOUR: [&str; 4] = [
+    "divergence.",
+    "cross_entropy.",
+    "trigger_loss.",
+    "icl_score",
+];
 /// As many of them as tell a stage's signature.
 const MOST_SHIFTS: usize = 5;
 
@@ -62,6 +67,15 @@ impl<'a> Facts<'a> {
     /// Change of the smoothed measure over stage `k`.
     pub fn change(&self, name: &str, k: usize) -> Option<f64> {
         self.ends(name, k).map(|(from, to)| to - from)
+    }
+
+    /// Changes over stage `k` of the curves that views hold.
+    pub fn changes(&self, k: usize) -> BTreeMap<String, f64> {
+        let held = |name: &&str| self.settings.views.iter().any(|v| v.holds(name));
+        let names = self.smooths.all().filter(held);
+        names
+            .filter_map(|name| Some((name.to_owned(), self.change(name, k)?)))
+            .collect()
     }
 
     /// Which way the measure went over stage `k`: by its smoothed curve, and by `error` if that is larger.

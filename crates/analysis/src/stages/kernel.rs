@@ -104,7 +104,10 @@ impl Kernel {
         let r = distance(p, q);
         let decay = self.signal * (-r).exp();
         let pull = 1.4 * (1.0 + r + r * r / 3.0);
-        ((1.0 + r + 0.4 * r * r + r.powi(3) / 15.0) * decay, pull * decay)
+        (
+            (1.0 + r + 0.4 * r * r + r.powi(3) / 15.0) * decay,
+            pull * decay,
+        )
     }
 
     /// −(∂/∂u Cov)/u at u = u(p) − u(q), which all derivatives of the covariance are made of.

@@ -345,7 +345,10 @@ fn inverse(factor: &Cholesky<f64, Dyn>) -> DMatrix<f64> {
     let mut inverse = DMatrix::zeros(n, n);
     for j in 0..n {
         for i in j..n {
-            inverse[(i, j)] = root.column(i).rows_range(i..).dot(&root.column(j).rows_range(i..));
+            inverse[(i, j)] = root
+                .column(i)
+                .rows_range(i..)
+                .dot(&root.column(j).rows_range(i..));
         }
     }
     inverse
@@ -444,7 +447,10 @@ pub(super) mod tests {
         // The errors claim twice the noise that there is: κ has to come out near a quarter.
         for errors in [false, true] {
             let points = points(80, 0.1, errors, f64::sin);
-            let problem = Problem::new(&points, Bend::straight(points.x[0], points.x[points.x.len() - 1]));
+            let problem = Problem::new(
+                &points,
+                Bend::straight(points.x[0], points.x[points.x.len() - 1]),
+            );
             let (theta, _) = maximise(&STARTS, |t| problem.value(t)).unwrap();
             let noise = problem.noise(&noise_of(&theta));
             let sd = noise.variance[40].sqrt() * points.scale;

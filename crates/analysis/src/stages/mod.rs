@@ -90,6 +90,7 @@ mod gp;
 mod kernel;
 mod likelihood;
 mod naming;
+mod online;
 mod optimize;
 mod outcome;
 mod settings;
@@ -101,6 +102,7 @@ mod tests;
 
 pub use curve::{Curve, LEAST_POINTS};
 pub use error::StageError;
+pub use online::{Announcement, AnnouncementKind, Announcer, Followed, Replay, Withdrawn, replay};
 pub use outcome::{
     Boundary, Direction, HeadRise, Shift, SmoothCurve, Stage, StageName, StageReport, ViewPlace,
 };
@@ -110,6 +112,20 @@ use crate::table::MeasureRow;
 use facts::Facts;
 use smooth::Smooths;
 
+/// The boundaries of [`detect`] alone, at a part of its cost: nothing is smoothed that only names are given by.
+///
+/// # Errors
+/// As [`detect`].
+pub fn find(rows: &[MeasureRow], settings: &StageSettings) -> Result<Vec<Boundary>, StageError> {
+    check(rows, settings)?;
+    boundaries::boundaries(&Smooths::with(rows, settings, false)?, settings)
+}
+
+fn check(rows: &[MeasureRow], settings: &StageSettings) -> Result<(), StageError> {
+    settings.check()?;
+    curve::check_rows(rows)
+}
+
 /// Finds the stages of one replica.
 ///
 /// `rows` are the replica's, sorted by step.
@@ -118,8 +134,7 @@ use smooth::Smooths;
 /// [`StageError`] if a setting is out of range, if the rows are too few, out of order, of several
 /// replicas or hold a value that is not finite, and if no curve of any view has enough points.
 pub fn detect(rows: &[MeasureRow], settings: &StageSettings) -> Result<StageReport, StageError> {
-    settings.check()?;
-    curve::check_rows(rows)?;
+    check(rows, settings)?;
     let smooths = Smooths::new(rows, settings)?;
     let boundaries = boundaries::boundaries(&smooths, settings)?;
     let facts = Facts::new(rows, &smooths, &boundaries, settings);
@@ -143,6 +158,7 @@ pub fn detect(rows: &[MeasureRow], settings: &StageSettings) -> Result<StageRepo
             direction: facts.direction("llc", k, paired),
             loss_direction: facts.direction("loss", k, None),
             signature: facts.signature(k),
+            delta: facts.changes(k),
             nearest_oracle: facts.nearest_oracle(facts.spans[k].1),
             heads_rising: facts.rises(k, settings.head_rise),
             why,

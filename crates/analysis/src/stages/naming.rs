@@ -119,9 +119,7 @@ fn approach(facts: &Facts<'_>, k: usize, oracle: &str, judged: f64) -> Option<(f
     let above = value - least;
     let whole = facts.at(&curve, first)?.0 - least;
     let nearest = facts.nearest_oracle(judged);
-    let is_nearest = nearest
-        .as_ref()
-        .is_none_or(|(name, _)| name == oracle);
+    let is_nearest = nearest.as_ref().is_none_or(|(name, _)| name == oracle);
     let place = if above < 0.005 {
         "its least of the run".to_owned()
     } else {

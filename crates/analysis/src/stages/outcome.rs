@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// The place between two episodes of change where the speed is least.
@@ -158,6 +160,9 @@ pub struct Stage {
     /// The measures of behaviour that changed most, the greatest change first.
     #[serde(default)]
     pub signature: Vec<Shift>,
+    /// Change over the stage of every smoothed curve that a view holds, by name, in the measure's units.
+    #[serde(default)]
+    pub delta: BTreeMap<String, f64>,
     /// The oracle that the model is nearest to at the stage's end, and the divergence from it in
     /// nats.
     pub nearest_oracle: Option<(String, f64)>,

@@ -35,11 +35,20 @@ impl Smooths {
     /// Smooths what `settings` and naming need of `rows`; a measure with fewer than
     /// [`LEAST_POINTS`] values is left out.
     pub fn new(rows: &[MeasureRow], settings: &StageSettings) -> Result<Smooths, StageError> {
+        Smooths::with(rows, settings, true)
+    }
+
+    /// The same; without what only names are given by unless `named`.
+    pub fn with(
+        rows: &[MeasureRow],
+        settings: &StageSettings,
+        named: bool,
+    ) -> Result<Smooths, StageError> {
         let names: BTreeSet<&String> = rows.iter().flat_map(|r| r.values.keys()).collect();
         let mut curves = BTreeMap::new();
         for &name in &names {
             let wanted = settings.views.iter().any(|v| v.holds(name));
-            if !wanted && (!is_smoothed(name) || is_redundant(name, &names)) {
+            if !wanted && (!named || !is_smoothed(name) || is_redundant(name, &names)) {
                 continue;
             }
             let curve = Curve::from_rows(rows, name);

@@ -10,8 +10,10 @@ mod llc;
 mod predict;
 mod report;
 mod run;
+mod stages;
 pub mod train;
 mod validate;
+mod validate_detector;
 
 use std::path::Path;
 
@@ -47,6 +49,7 @@ pub fn dispatch(arguments: Arguments) -> Result<Finish> {
         Command::Llc(a) => llc::command(&a, json).map(|()| Finish::Complete),
         Command::Calibrate(a) => calibrate::command(&a, json).map(|()| Finish::Complete),
         Command::Validate(a) => validate::command(&a, json).map(|()| Finish::Complete),
+        Command::Stages(a) => stages::command(&a, json).map(|()| Finish::Complete),
         Command::Devices => devices::command(json).map(|()| Finish::Complete),
     }
 }

@@ -8,12 +8,15 @@ use ontogeny_analysis::known::{self, Case, Spec};
 use rayon::prelude::*;
 use serde_json::json;
 
-use super::{SCHEMA, print_json};
+use super::{SCHEMA, print_json, validate_detector};
 use crate::arguments::ValidateArguments;
 use crate::failure::InFile;
 
 /// `ontogeny validate`.
 pub fn command(a: &ValidateArguments, json: bool) -> Result<()> {
+    if a.detector {
+        return validate_detector::command(a.seeds, json);
+    }
     let specs = match &a.spec {
         Some(path) => vec![read(path)?],
         None => chosen(&a.case)?,
