@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
@@ -81,4 +81,21 @@ pub enum SeriesError {
         /// What there is.
         there: String,
     },
+}
+
+impl SeriesError {
+    /// The file, and the line or row and the column where something is wrong in it, as far as it is one.
+    pub fn place(&self) -> (&Path, Option<usize>, Option<&str>) {
+        match self {
+            SeriesError::Read { path, .. }
+            | SeriesError::Empty { path }
+            | SeriesError::Replica { path, .. } => (path, None, None),
+            SeriesError::Column { path, column, .. } => (path, None, Some(column)),
+            SeriesError::Format { path, line, .. } => (path, Some(*line), None),
+            SeriesError::Cell {
+                path, line, column, ..
+            } => (path, Some(*line), Some(column)),
+            SeriesError::Twice { path, second, .. } => (path, Some(*second), None),
+        }
+    }
 }

@@ -365,7 +365,7 @@ mod tests {
         let rows = vec![row(0, Some(1.5)), row(10, None), row(20, Some(-2.0))];
         write_parquet(&path, &rows).unwrap();
         assert_eq!(read(&path, &wanted("step", &["llc"])).unwrap(), vec![rows]);
-        let told = read(&path, &wanted("step", &["lcl"]))
+        let told = read(&path, &wanted("step", &["lllc"]))
             .unwrap_err()
             .to_string();
         assert!(told.contains("did you mean `llc`"), "{told}");
