@@ -26,6 +26,7 @@ mod probe;
 mod results;
 pub mod sampler;
 pub mod select;
+pub mod series;
 pub mod stages;
 mod structure;
 pub mod table;

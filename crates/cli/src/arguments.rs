@@ -104,6 +104,12 @@ pub enum Command {
     /// the given rank; superposition E‖x − f(x)‖²; regular KL of a categorical distribution.
     #[command(after_help = VALIDATE_HELP)]
     Validate(ValidateArguments),
+    /// Find the stages in a table: a CSV or Parquet file of anyone's, or a run that was analysed.
+    ///
+    /// A stage is one episode of change on ln(step + 1), a boundary the place of least speed between two episodes. Each of
+    /// --y and --y2 is looked at by itself, and boundaries of several curves that are the same place count once. A file may
+    /// have a column `replica`. docs/stages.md says what is estimated, and `ontogeny validate --detector` how well.
+    Stages(StagesArguments),
     /// List the devices of this machine, and what `--device auto` would take.
     Devices,
 }
@@ -297,6 +303,41 @@ pub struct ValidateArguments {
     /// Seed of all chains.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
+    /// Hold the stage detector, instead of the estimator, against curves whose boundaries are known.
+    #[arg(long, conflicts_with_all = ["case", "spec", "sampler"])]
+    pub detector: bool,
+    /// With --detector: curves of each family.
+    #[arg(long, value_name = "N", default_value_t = 150, requires = "detector")]
+    pub seeds: u64,
+}
+
+/// Where stages are sought.
+#[derive(Debug, Args)]
+pub struct StagesArguments {
+    /// A file (.csv, .tsv, .parquet), or the folder of a run that was analysed.
+    pub table: PathBuf,
+    /// The file's column of steps.
+    #[arg(long, value_name = "COLUMN")]
+    pub x: Option<String>,
+    /// The file's column with the curve, such as λ̂.
+    #[arg(long, value_name = "COLUMN")]
+    pub y: Option<String>,
+    /// A further curve, such as the loss. May be repeated.
+    #[arg(long, value_name = "COLUMN")]
+    pub y2: Vec<String>,
+    /// A column with standard errors of --y from checkpoint to checkpoint; without one they are fitted. A spread over
+    /// chains or draws is not one.
+    #[arg(long, value_name = "COLUMN")]
+    pub err: Option<String>,
+    /// One replica only.
+    #[arg(long, value_name = "NAME")]
+    pub replica: Option<String>,
+    /// Also say when each boundary would have been announced while the run went on.
+    #[arg(long)]
+    pub online: bool,
+    /// With --json: also the smoothed curves.
+    #[arg(long)]
+    pub curves: bool,
 }
 
 /// A sampler by name.

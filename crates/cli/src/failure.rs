@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use ontogeny_analysis::AnalysisError;
+use ontogeny_analysis::series::SeriesError;
 use ontogeny_data::DataError;
 use ontogeny_model::ModelError;
 use ontogeny_store::StoreError;
@@ -143,6 +144,15 @@ fn known(cause: &(dyn std::error::Error + 'static)) -> Option<(Option<String>, F
     }
     if let Some(e) = cause.downcast_ref::<InFile>() {
         return Some((None, in_file(&e.path)));
+    }
+    if let Some(e) = cause.downcast_ref::<SeriesError>() {
+        let (path, line, column) = e.place();
+        let found = Failure {
+            line: line.map(|l| l as u64),
+            key: column.map(str::to_owned),
+            ..in_file(path)
+        };
+        return Some((None, found));
     }
     if let Some(e) = cause.downcast_ref::<DataError>() {
         return Some((None, data(e)));

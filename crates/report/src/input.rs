@@ -231,6 +231,8 @@ pub struct Boundary {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StageName {
+    /// The output ends nearest to the unigram predictor.
+    Unigram,
     /// The output approaches the bigram predictor.
     Bigram,
     /// The output leaves the bigram predictor for predictors with longer contexts.

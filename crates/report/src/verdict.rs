@@ -7,6 +7,7 @@ use crate::{ReplicaReport, ReportInput, Stage, StageName};
 /// What a stage is called on the page.
 pub(crate) fn label(name: StageName) -> &'static str {
     match name {
+        StageName::Unigram => "unigram",
         StageName::Bigram => "bigram",
         StageName::Ngram => "n-gram",
         StageName::PreviousToken => "previous-token",
@@ -26,6 +27,7 @@ pub(crate) fn oracle_label(name: &str) -> String {
 /// The class that gives a stage its colour.
 pub(crate) fn class(name: StageName) -> &'static str {
     match name {
+        StageName::Unigram => "unigram",
         StageName::Bigram => "bigram",
         StageName::Ngram => "ngram",
         StageName::PreviousToken => "previous_token",
@@ -112,6 +114,7 @@ fn many(replicas: &[ReplicaReport]) -> String {
     };
     let mut parts: Vec<String> = Vec::new();
     for name in [
+        StageName::Unigram,
         StageName::Bigram,
         StageName::Ngram,
         StageName::PreviousToken,

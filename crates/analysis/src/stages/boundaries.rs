@@ -4,7 +4,7 @@
 use super::curve::{log_step, step_at};
 use super::error::StageError;
 use super::gp::Fit;
-use super::outcome::Boundary;
+use super::outcome::{Boundary, ViewPlace};
 use super::settings::{StageSettings, View};
 use super::smooth::{Smooths, even};
 use super::view::{Bar, Motion, Mover, SlowPlace, integral, slow_places};
@@ -123,18 +123,23 @@ impl Group {
 
     fn boundary(&self, settings: &StageSettings) -> Option<Boundary> {
         let (first, place) = self.sharpest()?;
-        let name = |view: usize| settings.views[view].name.clone();
-        let others = self
-            .members
-            .iter()
-            .filter(|(v, _)| v != first)
-            .map(|(v, _)| name(*v));
+        let shown = |(view, place): &(usize, SlowPlace)| ViewPlace {
+            view: settings.views[*view].name.clone(),
+            at: step_at(place.at),
+            lo: step_at(place.lo),
+            hi: step_at(place.hi),
+            evidence: place.evidence,
+        };
+        let sharpest = self.members.iter().filter(|(v, _)| v == first);
+        let others = self.members.iter().filter(|(v, _)| v != first);
+        let places: Vec<ViewPlace> = sharpest.chain(others).map(shown).collect();
         Some(Boundary {
             at: step_at(place.at),
             lo: step_at(place.lo),
             hi: step_at(place.hi),
             evidence: self.members.iter().fold(0.0, |e, (_, p)| p.evidence.max(e)),
-            views: std::iter::once(name(*first)).chain(others).collect(),
+            views: places.iter().map(|p| p.view.clone()).collect(),
+            places,
         })
     }
 

@@ -17,6 +17,13 @@ pub(super) fn normals(curve: u64, draw: u64, out: &mut [f64]) {
     }
 }
 
+/// Fills `out` with numbers uniform on (0, 1], by the same coordinates; a family of its own beside [`normals`].
+pub(super) fn uniforms(curve: u64, draw: u64, out: &mut [f64]) {
+    for (i, u) in out.iter_mut().enumerate() {
+        *u = uniform(mix(mix(mix(!curve) ^ draw) ^ i as u64));
+    }
+}
+
 /// A number in (0, 1], so that its logarithm is finite.
 fn uniform(bits: u64) -> f64 {
     ((bits >> 11) + 1) as f64 / (1u64 << 53) as f64

@@ -1,10 +1,10 @@
 //! What can be asked about the stages of a run: their ends, the smoothed measures there, and the
 //! heads.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::curve::log_step;
-use super::outcome::{Boundary, HeadRise};
+use super::outcome::{Boundary, Direction, HeadRise, Shift};
 use super::settings::StageSettings;
 use super::smooth::Smooths;
 use crate::paired;
@@ -12,6 +12,16 @@ use crate::table::MeasureRow;
 
 /// Head scores, whose names end in `.<layer>.<head>`.
 const HEAD_SCORES: [&str; 3] = ["previous_token", "induction", "recurrence"];
+
+/// Beginnings of the names of measures of behaviour, all in nats.
+const BEHAVIOUR: [&str; 4] = [
+    "divergence.",
+    "cross_entropy.",
+    "trigger_loss.",
+    "icl_score",
+];
+/// As many of them as tell a stage's signature.
+const MOST_SHIFTS: usize = 5;
 
 /// The stages of one replica as intervals of x = ln(step + 1), and its measures.
 pub(super) struct Facts<'a> {
@@ -57,6 +67,45 @@ impl<'a> Facts<'a> {
     /// Change of the smoothed measure over stage `k`.
     pub fn change(&self, name: &str, k: usize) -> Option<f64> {
         self.ends(name, k).map(|(from, to)| to - from)
+    }
+
+    /// Changes over stage `k` of the curves that views hold.
+    pub fn changes(&self, k: usize) -> BTreeMap<String, f64> {
+        let held = |name: &&str| self.settings.views.iter().any(|v| v.holds(name));
+        let names = self.smooths.all().filter(held);
+        names
+            .filter_map(|name| Some((name.to_owned(), self.change(name, k)?)))
+            .collect()
+    }
+
+    /// Which way the measure went over stage `k`: by its smoothed curve, and by `error` if that is larger.
+    pub fn direction(&self, name: &str, k: usize, error: Option<f64>) -> Option<Direction> {
+        let (start, end) = self.spans[k];
+        let (change, own) = self.smooths.change(name, start, end)?;
+        Some(Direction::of(change, own.max(error.unwrap_or(0.0))))
+    }
+
+    /// The measures of behaviour that changed over stage `k` by at least `least_fall` and surely, the greatest change first.
+    pub fn signature(&self, k: usize) -> Vec<Shift> {
+        let behaviour = |name: &&str| BEHAVIOUR.iter().any(|b| name.starts_with(b));
+        let mut shifts: Vec<Shift> = self
+            .smooths
+            .all()
+            .filter(behaviour)
+            .filter(|name| self.direction(name, k, None) != Some(Direction::Flat))
+            .filter_map(|name| {
+                let (from, to) = self.ends(name, k)?;
+                let enough = (to - from).abs() >= self.settings.least_fall;
+                enough.then(|| Shift {
+                    measure: name.to_owned(),
+                    from,
+                    to,
+                })
+            })
+            .collect();
+        shifts.sort_by(|a, b| (b.to - b.from).abs().total_cmp(&(a.to - a.from).abs()));
+        shifts.truncate(MOST_SHIFTS);
+        shifts
     }
 
     /// Standard error of the change of λ̂ over stage `k`, between the checkpoints nearest to its ends that have one.

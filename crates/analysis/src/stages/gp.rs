@@ -3,6 +3,7 @@
 
 use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
 
+use super::bend::Bend;
 use super::curve::Points;
 use super::draws::normals;
 use super::kernel::{Axis, Kernel, Place};
@@ -13,6 +14,7 @@ use super::likelihood::{Best, best};
 pub(super) struct Fit {
     points: Points,
     kernel: Kernel,
+    bend: Bend,
     places: Vec<Place>,
     factor: Cholesky<f64, Dyn>,
     weights: DVector<f64>,
@@ -35,6 +37,7 @@ impl Fit {
     pub fn new(points: Points) -> Option<Fit> {
         let Best {
             kernel,
+            bend,
             places,
             factor,
             weights,
@@ -43,6 +46,7 @@ impl Fit {
         Some(Fit {
             points,
             kernel,
+            bend,
             places,
             factor,
             weights,
@@ -86,6 +90,20 @@ impl Fit {
         }
     }
 
+    /// Change of the curve from `a` to `b`, and its posterior standard deviation.
+    pub fn change(&self, a: f64, b: f64) -> (f64, f64) {
+        let places = self.seen(&[a, b]);
+        let between = |p, q| self.kernel.value(p, q);
+        let cross = self.cross(&places, between);
+        let apart = DMatrix::from_columns(&[cross.column(1) - cross.column(0)]);
+        let mean = apart.column(0).dot(&self.weights);
+        let (p, q) = (places[0], places[1]);
+        let before = between(p, p) + between(q, q) - 2.0 * between(p, q);
+        let known = self.solve_lower(apart).norm_squared();
+        let scale = self.points.scale;
+        (mean * scale, (before - known).max(0.0).sqrt() * scale)
+    }
+
     /// Draws of d/dx on `grid` from the joint posterior, one row each, in the curve's units; `None`
     /// if its covariance cannot be factored. `id` keeps the draws of different curves apart.
     pub fn slope_paths(&self, grid: &[f64], draws: usize, id: u64) -> Option<Vec<Vec<f64>>> {
@@ -122,7 +140,9 @@ impl Fit {
     }
 
     fn seen(&self, grid: &[f64]) -> Vec<Place> {
-        grid.iter().map(|&x| self.kernel.place(x)).collect()
+        grid.iter()
+            .map(|&x| self.kernel.place(x, self.bend.at(x)))
+            .collect()
     }
 
     fn cross(&self, grid: &[Place], k: impl Fn(Place, Place) -> f64) -> DMatrix<f64> {

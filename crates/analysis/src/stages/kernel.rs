@@ -69,8 +69,9 @@ pub(super) struct Place {
 }
 
 impl Kernel {
-    pub fn place(&self, x: f64) -> Place {
-        let (t, w) = (self.axis.tilde(x), self.warp);
+    /// The place x, which stands at `v` on the axis of the covariance, where dv/dx is `rate`.
+    pub fn place(&self, x: f64, (v, rate): (f64, f64)) -> Place {
+        let (t, w) = (self.axis.tilde(v), self.warp);
         // (e^{wt} − 1)/w and its derivative by w; their series where the division would lose
         // digits.
         let (stretched, by_warp) = if w.abs() < 1e-3 {
@@ -85,9 +86,9 @@ impl Kernel {
         };
         let unit = self.axis.half / self.length;
         Place {
-            tilde: t,
+            tilde: self.axis.tilde(x),
             u: unit * stretched,
-            rate: (w * t).exp() / self.length,
+            rate: rate * (w * t).exp() / self.length,
             by_warp: unit * by_warp,
         }
     }
@@ -96,6 +97,17 @@ impl Kernel {
     pub fn smooth(&self, p: Place, q: Place) -> f64 {
         let r = distance(p, q);
         self.signal * (1.0 + r + 0.4 * r * r + r.powi(3) / 15.0) * (-r).exp()
+    }
+
+    /// [`Kernel::smooth`] and [`Kernel::pull`], by one exponential.
+    pub fn smooth_and_pull(&self, p: Place, q: Place) -> (f64, f64) {
+        let r = distance(p, q);
+        let decay = self.signal * (-r).exp();
+        let pull = 1.4 * (1.0 + r + r * r / 3.0);
+        (
+            (1.0 + r + 0.4 * r * r + r.powi(3) / 15.0) * decay,
+            pull * decay,
+        )
     }
 
     /// −(∂/∂u Cov)/u at u = u(p) − u(q), which all derivatives of the covariance are made of.
@@ -143,19 +155,24 @@ mod tests {
         }
     }
 
+    /// On an axis that is stretched towards the end.
+    fn at(kernel: &Kernel, x: f64) -> Place {
+        kernel.place(x, (x * x / 6.0, x / 3.0))
+    }
+
     #[test]
     fn slopes_are_the_derivatives_of_the_covariance() {
         let h = 1e-5;
         for warp in [-0.8, 0.0, 5e-4, 1.3] {
             let k = kernel(warp);
-            for (p, q) in [(0.4, 1.1), (3.0, 2.2), (5.5, 5.6), (6.0, 0.0)] {
-                let value = |p: f64, q: f64| k.value(k.place(p), k.place(q));
-                let slope = |p: f64, q: f64| k.slope(k.place(p), k.place(q));
+            for (p, q) in [(0.4, 1.1), (3.0, 2.2), (5.5, 5.6), (6.0, 0.1)] {
+                let value = |p: f64, q: f64| k.value(at(&k, p), at(&k, q));
+                let slope = |p: f64, q: f64| k.slope(at(&k, p), at(&k, q));
                 let numeric = (value(p + h, q) - value(p - h, q)) / (2.0 * h);
                 assert!((slope(p, q) - numeric).abs() < 1e-7, "{warp} {p} {q}");
                 let numeric = (slope(p, q + h) - slope(p, q - h)) / (2.0 * h);
                 assert!(
-                    (k.slopes(k.place(p), k.place(q)) - numeric).abs() < 1e-6,
+                    (k.slopes(at(&k, p), at(&k, q)) - numeric).abs() < 1e-6,
                     "{warp} {p} {q}"
                 );
             }
@@ -167,10 +184,9 @@ mod tests {
         for warp in [-0.8, 0.0, 1e-3, 1.3] {
             for x in [0.0, 2.0, 5.5] {
                 let h = 1e-5;
-                let numeric =
-                    (kernel(warp + h).place(x).u - kernel(warp - h).place(x).u) / (2.0 * h);
+                let numeric = (at(&kernel(warp + h), x).u - at(&kernel(warp - h), x).u) / (2.0 * h);
                 assert!(
-                    (kernel(warp).place(x).by_warp - numeric).abs() < 1e-5,
+                    (at(&kernel(warp), x).by_warp - numeric).abs() < 1e-5,
                     "{warp} {x}"
                 );
             }
@@ -180,7 +196,7 @@ mod tests {
     #[test]
     fn the_length_scale_shrinks_towards_the_end() {
         let k = kernel(1.0);
-        let correlation = |p: f64, q: f64| k.smooth(k.place(p), k.place(q)) / k.signal;
+        let correlation = |p: f64, q: f64| k.smooth(at(&k, p), at(&k, q)) / k.signal;
         assert!(correlation(0.0, 0.5) > 0.95);
         assert!(correlation(5.5, 6.0) < 0.4);
     }
@@ -193,11 +209,13 @@ mod tests {
             ..kernel(warp)
         };
         for (p, q) in [(0.4, 1.1), (5.5, 5.6)] {
-            let smooth = |k: Kernel| k.smooth(k.place(p), k.place(q));
+            let smooth = |k: Kernel| k.smooth(at(&k, p), at(&k, q));
             let (l, w) = (-0.2, 0.6);
             let k = with(l, w);
-            let (a, b) = (k.place(p), k.place(q));
+            let (a, b) = (at(&k, p), at(&k, q));
             let by_length = (smooth(with(l + h, w)) - smooth(with(l - h, w))) / (2.0 * h);
+            let (both, pull) = k.smooth_and_pull(a, b);
+            assert!((both - k.smooth(a, b)).abs() < 1e-15 && (pull - k.pull(a, b)).abs() < 1e-15);
             assert!((k.pull(a, b) * (a.u - b.u).powi(2) - by_length).abs() < 1e-8);
             let by_warp = (smooth(with(l, w + h)) - smooth(with(l, w - h))) / (2.0 * h);
             let expected = -k.pull(a, b) * (a.u - b.u) * (a.by_warp - b.by_warp);

@@ -79,7 +79,9 @@
 //! # Ok::<(), ontogeny_analysis::stages::StageError>(())
 //! ```
 
+mod bend;
 mod boundaries;
+pub mod calibration;
 mod curve;
 mod draws;
 mod error;
@@ -88,6 +90,7 @@ mod gp;
 mod kernel;
 mod likelihood;
 mod naming;
+mod online;
 mod optimize;
 mod outcome;
 mod settings;
@@ -99,12 +102,29 @@ mod tests;
 
 pub use curve::{Curve, LEAST_POINTS};
 pub use error::StageError;
-pub use outcome::{Boundary, HeadRise, SmoothCurve, Stage, StageName, StageReport};
+pub use online::{Announcement, AnnouncementKind, Announcer, Followed, Replay, Withdrawn, replay};
+pub use outcome::{
+    Boundary, Direction, HeadRise, Shift, SmoothCurve, Stage, StageName, StageReport, ViewPlace,
+};
 pub use settings::{StageSettings, View};
 
 use crate::table::MeasureRow;
 use facts::Facts;
 use smooth::Smooths;
+
+/// The boundaries of [`detect`] alone, at a part of its cost: nothing is smoothed that only names are given by.
+///
+/// # Errors
+/// As [`detect`].
+pub fn find(rows: &[MeasureRow], settings: &StageSettings) -> Result<Vec<Boundary>, StageError> {
+    check(rows, settings)?;
+    boundaries::boundaries(&Smooths::with(rows, settings, false)?, settings)
+}
+
+fn check(rows: &[MeasureRow], settings: &StageSettings) -> Result<(), StageError> {
+    settings.check()?;
+    curve::check_rows(rows)
+}
 
 /// Finds the stages of one replica.
 ///
@@ -114,8 +134,7 @@ use smooth::Smooths;
 /// [`StageError`] if a setting is out of range, if the rows are too few, out of order, of several
 /// replicas or hold a value that is not finite, and if no curve of any view has enough points.
 pub fn detect(rows: &[MeasureRow], settings: &StageSettings) -> Result<StageReport, StageError> {
-    settings.check()?;
-    curve::check_rows(rows)?;
+    check(rows, settings)?;
     let smooths = Smooths::new(rows, settings)?;
     let boundaries = boundaries::boundaries(&smooths, settings)?;
     let facts = Facts::new(rows, &smooths, &boundaries, settings);
@@ -124,6 +143,7 @@ pub fn detect(rows: &[MeasureRow], settings: &StageSettings) -> Result<StageRepo
     let stages = names.into_iter().enumerate().map(|(k, (name, why))| {
         let before = k.checked_sub(1).map(|b| &boundaries[b]);
         let after = boundaries.get(k);
+        let paired = facts.paired_error(k);
         Stage {
             name,
             start: before.map_or(first, |b| b.at),
@@ -134,7 +154,11 @@ pub fn detect(rows: &[MeasureRow], settings: &StageSettings) -> Result<StageRepo
             end_hi: after.map(|b| b.hi),
             delta_loss: facts.change("loss", k).unwrap_or(0.0),
             delta_llc: facts.change("llc", k),
-            delta_llc_se: facts.paired_error(k),
+            delta_llc_se: paired,
+            direction: facts.direction("llc", k, paired),
+            loss_direction: facts.direction("loss", k, None),
+            signature: facts.signature(k),
+            delta: facts.changes(k),
             nearest_oracle: facts.nearest_oracle(facts.spans[k].1),
             heads_rising: facts.rises(k, settings.head_rise),
             why,

@@ -14,9 +14,10 @@ type Named = (StageName, String);
 type Rule = fn(&Facts<'_>, usize) -> Option<(f64, String)>;
 
 /// In the order in which names are given away: what is hardest to mistake comes first.
-const RULES: [(StageName, Rule); 4] = [
+const RULES: [(StageName, Rule); 5] = [
     (StageName::Induction, induction),
     (StageName::Bigram, bigram),
+    (StageName::Unigram, unigram),
     (StageName::Ngram, ngram),
     (StageName::PreviousToken, previous_token),
 ];
@@ -98,17 +99,27 @@ fn induction_without_triggers(facts: &Facts<'_>, k: usize) -> Option<(f64, Strin
 /// twentieth of its whole fall (or .02 nats) of it, because the slowest place and the least value
 /// need not be the same step; and no other oracle is nearer there.
 fn bigram(facts: &Facts<'_>, k: usize) -> Option<(f64, String)> {
-    let curve = facts.divergence("bigram")?;
+    let at = facts.least(&facts.divergence("bigram")?, facts.spans[k])?.0;
+    approach(facts, k, "bigram", at)
+}
+
+/// The same of the unigram oracle, and no other is nearer at the stage's end: a model that passes by the unigram
+/// statistics on its way to those of bigrams, within one episode, has no unigram stage.
+fn unigram(facts: &Facts<'_>, k: usize) -> Option<(f64, String)> {
+    approach(facts, k, "unigram", facts.spans[k].1)
+}
+
+/// Merit and reason if stage `k` brings the model as near to `oracle` as it ever comes, and no other is nearer at `judged`.
+fn approach(facts: &Facts<'_>, k: usize, oracle: &str, judged: f64) -> Option<(f64, String)> {
+    let curve = facts.divergence(oracle)?;
     let (first, last) = facts.run();
     let (least_at, least) = facts.least(&curve, (first, last))?;
     let (at, value) = facts.least(&curve, facts.spans[k])?;
     let from = facts.at(&curve, facts.spans[k].0)?.0;
     let above = value - least;
     let whole = facts.at(&curve, first)?.0 - least;
-    let nearest = facts.nearest_oracle(at);
-    let is_nearest = nearest
-        .as_ref()
-        .is_none_or(|(oracle, _)| oracle == "bigram");
+    let nearest = facts.nearest_oracle(judged);
+    let is_nearest = nearest.as_ref().is_none_or(|(name, _)| name == oracle);
     let place = if above < 0.005 {
         "its least of the run".to_owned()
     } else {
@@ -118,7 +129,7 @@ fn bigram(facts: &Facts<'_>, k: usize) -> Option<(f64, String)> {
         )
     };
     let why = format!(
-        "the divergence from the bigram oracle fell from {from:.2} to {value:.2} nats at step {:.0}, {place}{}",
+        "the divergence from the {oracle} oracle fell from {from:.2} to {value:.2} nats at step {:.0}, {place}{}",
         at.exp_m1(),
         if nearest.is_some() {
             ", and no other oracle was nearer"

@@ -29,7 +29,7 @@ const MAX_STEPS: usize = 60;
 /// Longest step, in log units of a hyper-parameter.
 const MAX_MOVE: f64 = 2.0;
 /// Gain below which an ascent has arrived, in nats of log-likelihood.
-const ARRIVED: f64 = 1e-5;
+const ARRIVED: f64 = 1e-3;
 
 fn ascend<const N: usize>(
     mut x: [f64; N],

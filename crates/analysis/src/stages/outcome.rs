@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// The place between two episodes of change where the speed is least.
@@ -13,12 +15,75 @@ pub struct Boundary {
     pub evidence: f64,
     /// Names of the views that show it; the first one places it.
     pub views: Vec<String>,
+    /// Where each of those views shows it, in the same order: λ̂ and loss need not be slowest at the same step.
+    #[serde(default)]
+    pub places: Vec<ViewPlace>,
+}
+
+/// A boundary as one view shows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ViewPlace {
+    /// The view.
+    pub view: String,
+    /// Step, the middle of the posterior.
+    pub at: f64,
+    /// Lower end of the interval, in steps.
+    pub lo: f64,
+    /// Upper end of the interval, in steps.
+    pub hi: f64,
+    /// Share of posterior paths that show it.
+    pub evidence: f64,
+}
+
+/// Which way a curve went over a stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// Up, by two standard errors of the change or more.
+    Rising,
+    /// Down, by as much.
+    Falling,
+    /// By less than two standard errors: the curve may have risen or fallen.
+    Flat,
+}
+
+impl Direction {
+    /// The direction of a change with its standard error.
+    pub fn of(change: f64, error: f64) -> Direction {
+        match change {
+            c if c.abs() < 2.0 * error || c == 0.0 => Direction::Flat,
+            c if c > 0.0 => Direction::Rising,
+            _ => Direction::Falling,
+        }
+    }
+
+    /// The word as JSON spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Direction::Rising => "rising",
+            Direction::Falling => "falling",
+            Direction::Flat => "flat",
+        }
+    }
+}
+
+/// A measure of behaviour that changed during a stage.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Shift {
+    /// The measure, as in the table.
+    pub measure: String,
+    /// Its smoothed value at the stage's start, in nats.
+    pub from: f64,
+    /// The same at its end.
+    pub to: f64,
 }
 
 /// What a stage is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StageName {
+    /// The model ends nearer to the unigram oracle than to any other, and as near as it ever comes.
+    Unigram,
     /// The model comes as near to the bigram oracle as it ever does.
     Bigram,
     /// The model nears the trigram oracle and no longer the bigram one.
@@ -36,6 +101,7 @@ impl StageName {
     /// The name as tables and JSON spell it.
     pub fn as_str(self) -> &'static str {
         match self {
+            StageName::Unigram => "unigram",
             StageName::Bigram => "bigram",
             StageName::Ngram => "ngram",
             StageName::PreviousToken => "previous_token",
@@ -84,6 +150,19 @@ pub struct Stage {
     /// since they share their noise.
     #[serde(default)]
     pub delta_llc_se: Option<f64>,
+    /// Which way λ̂ went, by the larger of `delta_llc_se` and the smoothed curve's own error; `None` where it was not
+    /// measured.
+    #[serde(default)]
+    pub direction: Option<Direction>,
+    /// Which way the loss went, by the smoothed curve's error.
+    #[serde(default)]
+    pub loss_direction: Option<Direction>,
+    /// The measures of behaviour that changed most, the greatest change first.
+    #[serde(default)]
+    pub signature: Vec<Shift>,
+    /// Change over the stage of every smoothed curve that a view holds, by name, in the measure's units.
+    #[serde(default)]
+    pub delta: BTreeMap<String, f64>,
     /// The oracle that the model is nearest to at the stage's end, and the divergence from it in
     /// nats.
     pub nearest_oracle: Option<(String, f64)>,

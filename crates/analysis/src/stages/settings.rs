@@ -100,7 +100,7 @@ impl Default for StageSettings {
             sure_change: 5.0,
             same_place: 0.4,
             paths: 400,
-            grid: 300,
+            grid: 200,
             points: 120,
             head_rise: 0.1,
             least_fall: 0.05,

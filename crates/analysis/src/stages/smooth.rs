@@ -35,11 +35,20 @@ impl Smooths {
     /// Smooths what `settings` and naming need of `rows`; a measure with fewer than
     /// [`LEAST_POINTS`] values is left out.
     pub fn new(rows: &[MeasureRow], settings: &StageSettings) -> Result<Smooths, StageError> {
+        Smooths::with(rows, settings, true)
+    }
+
+    /// The same; without what only names are given by unless `named`.
+    pub fn with(
+        rows: &[MeasureRow],
+        settings: &StageSettings,
+        named: bool,
+    ) -> Result<Smooths, StageError> {
         let names: BTreeSet<&String> = rows.iter().flat_map(|r| r.values.keys()).collect();
         let mut curves = BTreeMap::new();
         for &name in &names {
             let wanted = settings.views.iter().any(|v| v.holds(name));
-            if !wanted && (!is_smoothed(name) || is_redundant(name, &names)) {
+            if !wanted && (!named || !is_smoothed(name) || is_redundant(name, &names)) {
                 continue;
             }
             let curve = Curve::from_rows(rows, name);
@@ -87,9 +96,23 @@ impl Smooths {
         }
     }
 
+    /// Change of the smoothed curve from x = `a` to `b`, and its standard deviation; `None` where it was not measured.
+    pub fn change(&self, name: &str, a: f64, b: f64) -> Option<(f64, f64)> {
+        let Some(fit) = &self.curves.get(name)?.fit else {
+            return Some((0.0, 0.0));
+        };
+        let (first, last) = fit.range();
+        Some(fit.change(a.clamp(first, last), b.clamp(first, last)))
+    }
+
     /// Whether the curve `name` was smoothed.
     pub fn has(&self, name: &str) -> bool {
         self.curves.contains_key(name)
+    }
+
+    /// Names of all smoothed curves.
+    pub fn all(&self) -> impl Iterator<Item = &str> {
+        self.curves.keys().map(String::as_str)
     }
 
     /// Names of the smoothed curves that begin with `prefix`.

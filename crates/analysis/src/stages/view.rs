@@ -11,9 +11,9 @@
 //!    reaches in one wiggle of twenty, would let noise through;
 //! 2. at least a share `evidence` of the posterior paths slows down between the episodes to
 //!    `slowdown` times the speed of the slower one. A path's speed in an episode is its mean
-//!    velocity, in the direction of the mean path, where that path covers the middle half of the
-//!    episode's change: the same places and directions for all paths, so that a path which merely
-//!    wiggles somewhere gains nothing by it.
+//!    velocity, in the direction of the mean path, about that path's fastest place in the episode,
+//!    where it is nearly as fast: the same places and directions for all paths, so that a path which
+//!    merely wiggles somewhere gains nothing by it.
 //!
 //! Candidates fall one at a time, the weakest first, and the episodes on its sides become one: two
 //! bumps with no evidence between them may together be the clear other side of a third boundary.
@@ -87,15 +87,19 @@ pub(super) fn slow_places(motion: &Motion, bar: &Bar) -> Vec<SlowPlace> {
     }
 }
 
-/// Fewest measurements in an episode: two make one difference, and a curve through it says nothing
+/// Fewest measurements in an episode, and between the fastest places of two: two make one difference, and a curve through it says nothing
 /// of its own.
 const LEAST_SEEN: usize = 3;
+
+/// Share of an episode's greatest mean speed from which a place belongs to its core: a sigmoid makes the middle half of its
+/// change where it is at least three quarters as fast as in its middle.
+const FAST: f64 = 0.75;
 
 /// The stretch between two neighbouring candidates.
 struct Episode {
     /// Where the mean path is fastest.
     fastest: usize,
-    /// Where it covers the middle half of what it covers here.
+    /// The stretch about it where it is nearly as fast.
     core: Range<usize>,
     /// Its surest change, in units of what the bar asks for: enough from 1 on.
     strength: f64,
@@ -125,8 +129,6 @@ impl Weighed {
 struct Tracks {
     /// Mean speed at each place.
     mean: Vec<f64>,
-    /// Its integral from the first place on.
-    covered: Vec<f64>,
     /// Speed of each path, `[path][place]`.
     speed: Vec<Vec<f64>>,
     /// Each path's velocity in the direction of the mean one, `[path][place]`.
@@ -164,7 +166,6 @@ impl Tracks {
         Tracks {
             speed: speed.collect(),
             along: along.collect(),
-            covered: integral(&motion.x, &mean),
             mean,
         }
     }
@@ -181,26 +182,18 @@ impl Tracks {
         let fastest = (from..=to)
             .max_by(|&a, &b| self.mean[a].total_cmp(&self.mean[b]))
             .unwrap_or(from);
-        let reached = |share: f64| {
-            let goal = self.covered[from] + share * (self.covered[to] - self.covered[from]);
-            (from..to)
-                .find(|&g| self.covered[g + 1] >= goal)
-                .unwrap_or(from)
-        };
-        let inside = motion.x[from]..=motion.x[to];
-        let seen = motion
-            .measured
-            .iter()
-            .filter(|x| inside.contains(x))
-            .count()
-            >= LEAST_SEEN;
+        // The stretch about the fastest place where the mean path is nearly as fast.
+        let fast = |g: &usize| self.mean[*g] >= FAST * self.mean[fastest];
+        let begun = (from..=fastest).rev().take_while(fast).last();
+        let ended = (fastest..=to).take_while(fast).last();
+        let seen = measured_in(motion, from, to) >= LEAST_SEEN;
         let surest = motion
             .curves
             .iter()
             .fold(0.0f64, |s, c| s.max(c.strength(bar, from, to)));
         Episode {
             fastest,
-            core: reached(0.25)..reached(0.75) + 2,
+            core: begun.unwrap_or(fastest)..ended.unwrap_or(fastest) + 1,
             strength: if seen { surest } else { 0.0 },
         }
     }
@@ -208,7 +201,13 @@ impl Tracks {
     /// Evidence for the candidate between two episodes, and where the paths that show it are
     /// slowest.
     fn weigh(&self, motion: &Motion, bar: &Bar, left: &Episode, right: &Episode) -> Weighed {
-        let weaker = left.strength.min(right.strength);
+        // A slow place between two measurements is nothing but the way a smooth curve turns a corner.
+        let seen = measured_in(motion, left.fastest, right.fastest) >= LEAST_SEEN;
+        let weaker = if seen {
+            left.strength.min(right.strength)
+        } else {
+            0.0
+        };
         let mut slowest_at = Vec::new();
         if weaker >= 1.0 {
             for (speed, along) in self.speed.iter().zip(&self.along) {
@@ -255,6 +254,16 @@ impl Mover {
             .max(bar.sure_change * mean(&squares).sqrt());
         size / need.max(f64::MIN_POSITIVE)
     }
+}
+
+/// Measurements between two places of the grid.
+fn measured_in(motion: &Motion, from: usize, to: usize) -> usize {
+    let inside = motion.x[from]..=motion.x[to];
+    motion
+        .measured
+        .iter()
+        .filter(|x| inside.contains(x))
+        .count()
 }
 
 /// Place of least speed near `g`: the vertex of the parabola through the squared speeds at `g` and

@@ -15,8 +15,10 @@ mod predict;
 mod report;
 mod run;
 mod select;
+mod stages;
 pub mod train;
 mod validate;
+mod validate_detector;
 mod validate_stages;
 
 use std::path::Path;
@@ -58,6 +60,7 @@ pub fn dispatch(arguments: Arguments) -> Result<Finish> {
         Command::Dynamics(a) => dynamics::command(&a, json),
         Command::Calibrate(a) => calibrate::command(&a, json).map(|()| Finish::Complete),
         Command::Validate(a) => validate::command(&a, json).map(|()| Finish::Complete),
+        Command::Stages(a) => stages::command(&a, json).map(|()| Finish::Complete),
         Command::Devices => devices::command(json).map(|()| Finish::Complete),
     }
 }

@@ -8,7 +8,7 @@ use ontogeny_analysis::known::{self, Case, Spec};
 use rayon::prelude::*;
 use serde_json::json;
 
-use super::{SCHEMA, print_json, validate_stages};
+use super::{SCHEMA, print_json, validate_detector, validate_stages};
 use crate::arguments::ValidateArguments;
 use crate::failure::InFile;
 
@@ -16,6 +16,9 @@ use crate::failure::InFile;
 pub fn command(a: &ValidateArguments, json: bool) -> Result<()> {
     if a.stages {
         return validate_stages::command(a.seed, json);
+    }
+    if a.detector {
+        return validate_detector::command(a.seeds, json);
     }
     let specs = match &a.spec {
         Some(path) => vec![read(path)?],
