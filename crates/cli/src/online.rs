@@ -11,7 +11,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use ontogeny_analysis::stages::{Boundary, StageName, StageReport, StageSettings, detect};
+use ontogeny_analysis::stages::{
+    AnnouncementKind, Announcer, Boundary, StageName, StageSettings, detect,
+};
 use ontogeny_analysis::table::MeasureRow;
 use ontogeny_analysis::{AnalysisError, Follower, GroupPlan, Plan};
 use ontogeny_model::device::Chosen;
@@ -382,10 +384,11 @@ impl Pace {
     }
 }
 
-/// A boundary that was announced.
+/// What was said about a boundary.
 #[derive(Serialize)]
 struct Said {
     replica: String,
+    kind: AnnouncementKind,
     #[serde(flatten)]
     boundary: Boundary,
     /// The newest checkpoint that was measured then.
@@ -398,25 +401,22 @@ struct Said {
 
 impl Said {
     fn sentence(&self) -> String {
-        format!(
-            "{}: a stage ended at step {:.0} ({:.0}–{:.0}), seen {:.0} steps later",
-            self.replica, self.boundary.at, self.boundary.lo, self.boundary.hi, self.delay
-        )
-    }
-}
-
-#[derive(Default)]
-struct Announcer(Vec<Boundary>);
-
-impl Announcer {
-    fn news(&mut self, report: StageReport) -> Vec<Boundary> {
-        let new: Vec<Boundary> = report
-            .boundaries
-            .into_iter()
-            .filter(|b| self.0.iter().all(|k| b.hi < k.lo || k.hi < b.lo))
-            .collect();
-        self.0.extend(new.iter().cloned());
-        new
+        let Boundary { at, lo, hi, .. } = &self.boundary;
+        let replica = &self.replica;
+        match self.kind {
+            AnnouncementKind::New => format!(
+                "{replica}: a stage ended at step {at:.0} ({lo:.0}–{hi:.0}), seen {:.0} steps later",
+                self.delay
+            ),
+            AnnouncementKind::Moved => {
+                format!("{replica}: a boundary has moved to step {at:.0} ({lo:.0}–{hi:.0})")
+            }
+            AnnouncementKind::Withdrawn => {
+                format!(
+                    "{replica}: the boundary at step {at:.0} is withdrawn: it was no end of a stage"
+                )
+            }
+        }
     }
 }
 
@@ -459,15 +459,16 @@ impl Table {
             if let Some(stage) = report.stages.last() {
                 self.present.insert(replica.clone(), stage.name);
             }
-            for boundary in announcer.news(report) {
-                self.announced.push(Said {
-                    replica: replica.clone(),
-                    seen_at: seen.last().map_or(0, |r| r.step),
-                    announced_at: step,
-                    delay: step as f64 - boundary.at,
-                    boundary,
-                });
-            }
+            let seen_at = seen.last().map_or(0, |r| r.step);
+            let told = announcer.compare(seen_at, report.boundaries, &self.settings);
+            self.announced.extend(told.into_iter().map(|told| Said {
+                replica: replica.clone(),
+                kind: told.kind,
+                seen_at,
+                announced_at: step,
+                delay: step as f64 - told.boundary.at,
+                boundary: told.boundary,
+            }));
         }
     }
 

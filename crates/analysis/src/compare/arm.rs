@@ -9,7 +9,14 @@ use crate::stages::Stage;
 use crate::table::MeasureRow;
 
 /// Stages in the order in which they are listed; others follow.
-const ORDER: [&str; 5] = ["bigram", "ngram", "previous_token", "induction", BELOW_BAG];
+const ORDER: [&str; 6] = [
+    "unigram",
+    "bigram",
+    "ngram",
+    "previous_token",
+    "induction",
+    BELOW_BAG,
+];
 /// What no criterion named is no stage that could be the same in two replicas.
 const UNNAMED: &str = "unnamed";
 

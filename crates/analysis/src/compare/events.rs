@@ -42,6 +42,7 @@ impl Event {
 /// The measure that a stage is about.
 pub fn own_measure(stage: &str) -> &'static str {
     match stage {
+        "unigram" => "divergence.unigram",
         "bigram" => "divergence.bigram",
         "ngram" => "divergence.trigram",
         "induction" => "trigger_loss.repeated",

@@ -78,7 +78,8 @@ impl Announcer {
         self.standing.iter().map(|s| &s.latest)
     }
 
-    fn compare(
+    /// As [`Announcer::update`], where the boundaries in the rows up to `step` were found already.
+    pub fn compare(
         &mut self,
         step: u64,
         found: Vec<Boundary>,

@@ -1,6 +1,6 @@
 // The axes of a comparison, colours of arms, and frames of small charts.
 
-const STAGES = ["bigram", "ngram", "previous_token", "induction", "below_bag"];
+const STAGES = ["unigram", "bigram", "ngram", "previous_token", "induction", "below_bag"];
 const stageLabel = (name) =>
   ({ ngram: "n-gram", previous_token: "previous-token", below_bag: "induction*" })[name] ?? name.replaceAll("_", " ");
 const stageTone = (name) => (name === "below_bag" ? "var(--llc)" : `var(--stage-${STAGES.includes(name) ? name : "unnamed"})`);
