@@ -1,8 +1,8 @@
 //! A stretch of a run again, from a state that was kept, bit for bit.
 //!
 //! A replay begins at the last whole state before the stretch. Wherever it comes by a checkpoint that the run
-//! wrote, the weights must have the same bits. What a replay adds is
-//! written aside, and takes its name when the next of these has been met.
+//! wrote, the weights must have the same bits. What a replay adds is written aside, and takes its name when the next of
+//! these has been met.
 
 use ontogeny_model::device::Chosen;
 use ontogeny_store::{Checkpoint, CheckpointFolder, NamedTensor, RunFolder, StateFolder, Step};
