@@ -197,22 +197,11 @@ impl Monitor<'_> {
     }
 
     fn follow(&self, idle: bool) -> Result<()> {
-        let groups = self
-            .run
-            .groups
-            .iter()
-            .map(|g| {
-                Ok(analyze::group_plan(
-                    self.run,
-                    g,
-                    g.checkpoints(self.folder)?,
-                ))
-            })
-            .collect::<Result<Vec<GroupPlan>>>()?;
+        let groups = &self.groups;
         let settings = analyze::settings(&self.run.config.analysis);
         let every = settings.llc.as_ref().map(|l| l.every.max(1));
         let plan = Plan {
-            groups: &self.groups,
+            groups,
             evals: &self.run.evals,
             settings: &settings,
             chosen: self.chosen,

@@ -56,6 +56,21 @@ pub struct LinearModes {
     pub idle: Vec<f64>,
 }
 
+/// Speeds that differ by no more than this share of the slower of the neighbouring half-rises' are one speed to a detector that takes a
+/// change of 2 % of the range for an episode.
+const RESOLUTION: f64 = 0.02;
+
+/// Where the loss falls most slowly between two rises, in steps.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SlowPlace {
+    /// The place of least speed.
+    pub at: f64,
+    /// The first place before it that is as slow, to within what a detector can tell.
+    pub first: f64,
+    /// The last place after it that is as slow.
+    pub last: f64,
+}
+
 impl LinearModes {
     /// Number of inputs.
     pub fn inputs(&self) -> usize {
@@ -187,7 +202,7 @@ impl LinearModes {
 
     /// Where the loss falls most slowly on ln(step + 1) between the half-rises of neighbouring modes, in steps of gradient
     /// descent at this rate; modes begin at `starts`.
-    pub fn slowest(&self, starts: &[f64], rate: f64) -> Vec<f64> {
+    pub fn slowest(&self, starts: &[f64], rate: f64) -> Vec<SlowPlace> {
         let speed = |step: f64| -> f64 {
             let of = |(mode, &start): (&Mode, &f64)| mode.fall(start, rate * step);
             (step + 1.0) * self.modes.iter().zip(starts).map(of).sum::<f64>()
@@ -203,10 +218,23 @@ impl LinearModes {
             .windows(2)
             .map(|w| {
                 let place = |i: usize| (w[0] + (w[1] - w[0]) * i as f64 / PLACES as f64).exp_m1();
-                (0..=PLACES)
-                    .map(place)
-                    .min_by(|a, b| speed(*a).total_cmp(&speed(*b)))
-                    .unwrap_or(0.0)
+                let speeds: Vec<f64> = (0..=PLACES).map(|i| speed(place(i))).collect();
+                let least = (0..=PLACES)
+                    .min_by(|&a, &b| speeds[a].total_cmp(&speeds[b]))
+                    .unwrap_or(0);
+                let slower_rise = speeds[0].min(speeds[PLACES]);
+                let as_slow = |i: &usize| speeds[*i] <= speeds[least] + RESOLUTION * slower_rise;
+                SlowPlace {
+                    at: place(least),
+                    first: place(
+                        (0..=least)
+                            .rev()
+                            .take_while(as_slow)
+                            .last()
+                            .unwrap_or(least),
+                    ),
+                    last: place((least..=PLACES).take_while(as_slow).last().unwrap_or(least)),
+                }
             })
             .collect()
     }
