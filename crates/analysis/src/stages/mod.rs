@@ -9,46 +9,28 @@
 //! # The cast
 //! - A [`Curve`] is one measure of the table. It is smoothed by a Gaussian process with a Matérn
 //!   covariance on an axis whose warp, length scale, signal and noise are fitted, so that the slope
-//!   has a posterior.
+//!   has a posterior. The axis is stretched where the curve is fast (the `bend` module), and the
+//!   errors may be shared along the curve (the `likelihood` module).
 //! - A [`View`] is a set of curves that move together. Three are looked at by default: `complexity`
 //!   (λ̂), `behaviour` (the approach to the bigram and to the trigram oracle, and the loss after
 //!   repeated triggers) and `loss`. They stay apart because they show different things: λ̂ may turn
 //!   while behaviour goes on, and on a logarithmic axis it may merely steepen where a model leaves
 //!   the bigram statistics behind, without a slow place. A boundary that several views show counts
-//!   once, and stands where the sharpest of them puts it.
+//!   once, and stands where the sharpest of them puts it; [`Boundary::places`] has the place of each.
 //! - A candidate is a local minimum of the mean speed of a view. Draws of the joint posterior of
-//!   all slopes weed the candidates (see the `view` module for the two criteria) and give the
+//!   all slopes weed the candidates (see the `view` module for the criteria) and give the
 //!   interval: the 5 % to 95 % quantile of the place where those draws are slowest that show the
 //!   boundary. Evidence is their share.
 //! - A [`Stage`] reaches from one boundary to the next. The last one has no end: only a later
 //!   episode shows that an earlier one is over, and a run may always have been stopped too soon.
 //!   Names are earned by criteria with figures, each by one stage at most (see the `naming`
 //!   module), and [`Stage::why`] states the figures.
+//! - An [`Announcer`] does all this while a run goes on, and [`replay`] as if one did.
+//! - The [`calibration`] module has curves whose answer is known, and the score on them;
+//!   `ontogeny validate --detector` prints it, and `docs/stages.md` has the figures.
 //!
-//! The hyper-parameters are taken at their most probable values, and errors that neighbouring
-//! checkpoints share (chains with common seeds) look like change: intervals say how sure the place
-//! is, given the measured curve.
-//!
-//! # How often it is right
-//! `ONTOGENY_SEEDS=100 cargo test --release -p ontogeny-analysis stages::tests -- --nocapture`
-//! prints these figures, for 45 log-spaced checkpoints to step 4000; without the variable, tests
-//! run over fewer seeds.
-//!
-//! | curve | noise, share of range | runs of 100 |
-//! |---|---|---|
-//! | noise alone | | 0 with a boundary |
-//! | one sigmoid, width .2 | .3 %, 10 % | 0, 0 with a boundary |
-//! | one sigmoid, width .6 | 2 %, 10 % | 3, 0 with a boundary |
-//! | one sigmoid, width .5 | growing from .1 to 6 % | 4 with a boundary; 1 where the errors are known |
-//! | two sigmoids | .3 %, 2 %, 10 % | 100, 99, 90 with exactly one boundary |
-//! | | | 98, 100, 92 with the true place in the 90 % interval |
-//! | the shape of the main experiment | λ̂ ± .3 to 6 of 150 | 100 with bigram before induction |
-//!
-//! On the published language model, whose stage ends the authors read as 900, 6.5k, 8.5k and 17k:
-//! 819 [645, 930], 6.36k [6.28k, 6.47k], 8.78k [8.71k, 8.85k], 17.7k [17.0k, 18.6k], and no other.
-//! On their regression run, read as 1k, 40k, 126k and 320k: 1.21k [1.15k, 1.25k], 35.2k [32.3k,
-//! 43.8k] and 136k [105k, 178k], one more at 25.7k in the loss alone, and none near 320k, after
-//! which λ̂ rises by 2 % of its range, too little in the noise of its last checkpoints.
+//! The hyper-parameters are taken at their most probable values. Errors that last as long as a stage
+//! cannot be told from change: intervals say how sure the place is, given the measured curve.
 //!
 //! # Example
 //! ```
