@@ -1,7 +1,7 @@
 //! Loss and gradient of a batch, spread over the cores of a CPU.
 //!
 //! On a GPU the whole stack is one pass. On a CPU each replica's batch is cut into shards of about
-//! [`SHARD_TOKENS`] tokens, and the shards of all replicas are work for whichever core is free. A shard's
+//! `SHARD_TOKENS` tokens, and the shards of all replicas are work for whichever core is free. A shard's
 //! activations also fit the cache where a batch's would not. How a batch is cut depends on its shape
 //! alone, and shards are added up in order: the bits are the same on one core and on sixty-four, for a
 //! replica alone and for one in a stack.
