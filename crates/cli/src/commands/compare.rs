@@ -17,16 +17,14 @@ use ontogeny_training::config::RunConfig;
 use serde_json::json;
 
 use super::analyze::ReplicaStages;
-use super::report;
 use super::{SCHEMA, print_json};
+use super::{dynamics, report};
 use crate::arguments::{CompareArguments, CompareAxis, CompareEvent, ComparePairs};
 use crate::failure::InFile;
 use crate::place;
 
 /// Folder of the comparison in the first experiment's, unless another is named.
 const FOLDER: &str = "compare";
-/// The paths through the space of outputs, in the analysis folder.
-const DYNAMICS: &str = "dynamics.json";
 /// Parts of a configuration that decide the weights: what else differs is no difference between arms.
 const DECISIVE: [&str; 4] = ["data", "model", "training", "phases"];
 
@@ -108,14 +106,7 @@ fn read(root: &Path) -> Result<Experiment> {
     let folder = RunFolder::open(root)?;
     let analysed = report::read(&folder)?;
     let (folder, run) = place::reopen(root, &[])?;
-    let path = folder.analysis().join(DYNAMICS);
-    let dynamics = match path.exists() {
-        true => Some(
-            serde_json::from_value(place::read_json(&path)?)
-                .with_context(|| format!("{} does not hold essential dynamics", path.display()))?,
-        ),
-        false => None,
-    };
+    let dynamics = dynamics::read(&folder)?;
     for replica in run.replicas() {
         let name = &replica.entry.name;
         if !analysed.rows.iter().any(|r| r.replica == *name) {

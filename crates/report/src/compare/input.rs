@@ -4,6 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::input::Dynamics;
+
 /// A figure with its interval.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -320,40 +322,4 @@ pub struct EventRow {
     pub loss: Option<f64>,
     /// Whether it happened.
     pub observed: bool,
-}
-
-/// Joint principal components of the outputs of many checkpoints.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Dynamics {
-    /// Share of the variance of each component.
-    pub explained: Vec<f64>,
-    /// One path for each replica.
-    pub paths: Vec<DynamicsPath>,
-    /// Predictors that stand still.
-    pub oracles: Vec<Landmark>,
-}
-
-/// The way of one replica.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct DynamicsPath {
-    /// The replica.
-    pub replica: String,
-    /// Its arm.
-    pub arm: String,
-    /// Steps of its checkpoints.
-    pub steps: Vec<u64>,
-    /// `[checkpoint][component]`.
-    pub places: Vec<Vec<f64>>,
-}
-
-/// A predictor that stands still.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Landmark {
-    /// Its name.
-    pub name: String,
-    /// One coordinate for each component.
-    pub place: Vec<f64>,
 }

@@ -10,7 +10,6 @@ mod table;
 mod words;
 
 pub use input::{
-    Arm, ArmStage, Axis, CompareInput, Curve, Dose, DoseFit, Dynamics, DynamicsPath, Effect,
-    EqualLoss, Estimate, Event, EventRow, Landmark, LevelFigures, MeasureCurves, RunEntry,
-    SeedLine, StageFigures, Survival, Timeline,
+    Arm, ArmStage, Axis, CompareInput, Curve, Dose, DoseFit, Effect, EqualLoss, Estimate, Event,
+    EventRow, LevelFigures, MeasureCurves, RunEntry, SeedLine, StageFigures, Survival, Timeline,
 };
