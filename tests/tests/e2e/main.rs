@@ -17,6 +17,7 @@ mod refusals;
 mod replicas;
 mod run;
 mod select;
+mod stages;
 mod text;
 mod time_travel;
 mod validate_stages;

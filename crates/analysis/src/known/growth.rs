@@ -9,6 +9,7 @@ use ontogeny_store::Stream;
 
 use super::Model;
 use crate::llc::{mean, standard_error};
+use crate::stages::Valley;
 
 /// One mode of the truth.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -54,21 +55,6 @@ pub struct LinearModes {
     pub modes: Vec<Mode>,
     /// Variances of the inputs beyond those of the modes.
     pub idle: Vec<f64>,
-}
-
-/// Speeds that differ by no more than this share of the slower of the neighbouring half-rises' are one speed to a detector that takes a
-/// change of 2 % of the range for an episode.
-const RESOLUTION: f64 = 0.02;
-
-/// Where the loss falls most slowly between two rises, in steps.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct SlowPlace {
-    /// The place of least speed.
-    pub at: f64,
-    /// The first place before it that is as slow, to within what a detector can tell.
-    pub first: f64,
-    /// The last place after it that is as slow.
-    pub last: f64,
 }
 
 impl LinearModes {
@@ -200,9 +186,9 @@ impl LinearModes {
         (mean(&all), standard_error(&all))
     }
 
-    /// Where the loss falls most slowly on ln(step + 1) between the half-rises of neighbouring modes, in steps of gradient
-    /// descent at this rate; modes begin at `starts`.
-    pub fn slowest(&self, starts: &[f64], rate: f64) -> Vec<SlowPlace> {
+    /// The boundaries between the rises of neighbouring modes, in steps of gradient descent at this rate: the middle of the valley that the speed of
+    /// the loss has on ln(step + 1) (see [`crate::stages`]). Modes begin at `starts`.
+    pub fn boundaries(&self, starts: &[f64], rate: f64) -> Vec<f64> {
         let speed = |step: f64| -> f64 {
             let of = |(mode, &start): (&Mode, &f64)| mode.fall(start, rate * step);
             (step + 1.0) * self.modes.iter().zip(starts).map(of).sum::<f64>()
@@ -214,29 +200,32 @@ impl LinearModes {
             .map(|(mode, &start)| (mode.half_rise(start) / rate).ln_1p())
             .collect();
         const PLACES: usize = 20_000;
-        rises
+        let track = |from: f64, to: f64| -> (Vec<f64>, Vec<f64>) {
+            let place = |i: usize| from + (to - from) * i as f64 / PLACES as f64;
+            let x = (0..=PLACES).map(place);
+            x.map(|x| (x, speed(x.exp_m1()))).unzip()
+        };
+        let greatest = |(x, speed): &(Vec<f64>, Vec<f64>)| {
+            let top = (0..speed.len()).max_by(|&a, &b| speed[a].total_cmp(&speed[b]));
+            top.map_or((x[0], speed[0]), |top| (x[top], speed[top]))
+        };
+        // An episode is fastest not quite at its half-rise, but nearer to it than to the next one.
+        let apart = rises
             .windows(2)
-            .map(|w| {
-                let place = |i: usize| (w[0] + (w[1] - w[0]) * i as f64 / PLACES as f64).exp_m1();
-                let speeds: Vec<f64> = (0..=PLACES).map(|i| speed(place(i))).collect();
-                let least = (0..=PLACES)
-                    .min_by(|&a, &b| speeds[a].total_cmp(&speeds[b]))
-                    .unwrap_or(0);
-                let slower_rise = speeds[0].min(speeds[PLACES]);
-                let as_slow = |i: &usize| speeds[*i] <= speeds[least] + RESOLUTION * slower_rise;
-                SlowPlace {
-                    at: place(least),
-                    first: place(
-                        (0..=least)
-                            .rev()
-                            .take_while(as_slow)
-                            .last()
-                            .unwrap_or(least),
-                    ),
-                    last: place((least..=PLACES).take_while(as_slow).last().unwrap_or(least)),
-                }
-            })
-            .collect()
+            .map(|w| 0.5 * (w[1] - w[0]))
+            .collect::<Vec<_>>();
+        let nearest = |k: usize| {
+            let before = k.checked_sub(1).map_or(rises[k], |b| apart[b]);
+            let after = apart.get(k).copied().unwrap_or(before);
+            greatest(&track(rises[k] - before, rises[k] + after))
+        };
+        let tops: Vec<(f64, f64)> = (0..rises.len()).map(nearest).collect();
+        let middle = |w: &[(f64, f64)]| {
+            let (x, speed) = track(w[0].0, w[1].0);
+            let valley = Valley::of(&x, &speed, w[0].1.min(w[1].1));
+            valley.map(|v| v.middle().exp_m1())
+        };
+        tops.windows(2).filter_map(middle).collect()
     }
 }
 

@@ -9,7 +9,7 @@ mod validate;
 
 pub use expectation::{categorical, normal_crossing, quadratic};
 pub use formulas::{Coefficient, deep_linear, reduced_rank};
-pub use growth::{LinearModes, Mode, SlowPlace, descend};
+pub use growth::{LinearModes, Mode, descend};
 pub use models::{
     Categorical, DeepLinear, Model, NormalCrossing, Polygon, Quadratic, Superposition,
 };

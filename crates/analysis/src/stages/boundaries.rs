@@ -5,9 +5,10 @@ use super::curve::{log_step, step_at};
 use super::error::StageError;
 use super::gp::Fit;
 use super::outcome::{Boundary, ViewPlace};
+use super::place::SlowPlace;
 use super::settings::{StageSettings, View};
 use super::smooth::{Smooths, even};
-use super::view::{Bar, Motion, Mover, SlowPlace, integral, slow_places};
+use super::view::{Bar, Motion, Mover, integral, slow_places};
 
 /// The boundaries that the views of `settings` show in `smooths`, by step.
 pub(super) fn boundaries(
@@ -16,7 +17,8 @@ pub(super) fn boundaries(
 ) -> Result<Vec<Boundary>, StageError> {
     let mut groups: Vec<Group> = Vec::new();
     for (number, view) in settings.views.iter().enumerate() {
-        let Some(motion) = motion(smooths, view, settings)? else {
+        let changing = changing(smooths, view);
+        let Some(motion) = motion(&changing, view, settings)? else {
             continue;
         };
         let bar = Bar {
@@ -26,7 +28,9 @@ pub(super) fn boundaries(
             sure_change: settings.sure_change,
             level: settings.level,
         };
-        let places = slow_places(&motion, &bar);
+        let simulated = || simulated(&changing, &motion, view);
+        let places = slow_places(&motion, &bar, simulated);
+        let places = places.ok_or_else(|| singular(&changing[0]))?;
         groups.extend(places.into_iter().map(|place| Group {
             members: vec![(number, place)],
         }));
@@ -37,17 +41,28 @@ pub(super) fn boundaries(
     Ok(found)
 }
 
-/// The curves of `view` in motion, where all of them were measured; `None` if none of them changes.
+/// A curve that changes: its name, its steps and its fit.
+type Changing<'a> = (&'a str, &'a [u64], &'a Fit);
+
+/// The curves of `view` in which a change was detected; the others would add the speed of their noise.
+fn changing<'a>(smooths: &'a Smooths, view: &'a View) -> Vec<Changing<'a>> {
+    let all = smooths.of(view);
+    all.filter_map(|(name, steps, fit)| Some((name, steps, fit.filter(|f| f.gain() > 0.0)?)))
+        .collect()
+}
+
+fn singular((name, _, _): &Changing<'_>) -> StageError {
+    StageError::Singular {
+        name: (*name).to_owned(),
+    }
+}
+
+/// The `changing` curves of `view` in motion, where all of them were measured; `None` if there are none.
 fn motion(
-    smooths: &Smooths,
+    changing: &[Changing<'_>],
     view: &View,
     settings: &StageSettings,
 ) -> Result<Option<Motion>, StageError> {
-    // A curve in which no change was detected would add the speed of its noise.
-    let changing: Vec<(&str, &[u64], &Fit)> = smooths
-        .of(view)
-        .filter_map(|(name, steps, fit)| Some((name, steps, fit.filter(|f| f.gain() > 0.0)?)))
-        .collect();
     let (first, last) = changing
         .iter()
         .map(|(_, _, fit)| fit.range())
@@ -71,27 +86,52 @@ fn motion(
             .map(|&s| log_step(s as f64))
             .collect(),
     };
-    for (id, (name, _, fit)) in changing.iter().enumerate() {
-        let mover = mover(fit, &motion.x, view.falling, settings.paths, id as u64);
-        let singular = || StageError::Singular {
-            name: (*name).to_owned(),
-        };
-        motion.curves.push(mover.ok_or_else(singular)?);
+    for (id, curve) in changing.iter().enumerate() {
+        let mover = mover(curve.2, &motion.x, view.falling, settings.paths, id as u64);
+        motion.curves.push(mover.ok_or_else(|| singular(curve))?);
     }
     Ok(Some(motion))
+}
+
+/// Simulations of a view.
+const SIMULATIONS: usize = 100;
+
+/// Velocities of the curves of a view by fits to simulated measurements, each in units of its own greatest; `None` if one cannot be fitted.
+fn simulated(
+    changing: &[Changing<'_>],
+    motion: &Motion,
+    view: &View,
+) -> Option<Vec<Vec<Vec<f64>>>> {
+    let of = |(id, (_, _, fit)): (usize, &Changing<'_>)| {
+        let all = fit.simulated_slopes(&motion.x, SIMULATIONS, id as u64)?;
+        let own =
+            |slopes: &Vec<f64>| velocity(slopes, view.falling, greatest(slopes, view.falling));
+        Some(all.iter().map(own).collect())
+    };
+    changing.iter().enumerate().map(of).collect()
+}
+
+/// The greatest of slopes that count.
+fn greatest(slopes: &[f64], falling: bool) -> f64 {
+    let counted = velocity(slopes, falling, 1.0);
+    counted
+        .iter()
+        .fold(f64::MIN_POSITIVE, |m, v| m.max(v.abs()))
+}
+
+/// Slopes in units of the `fastest`; where only a fall counts, a rise is none.
+fn velocity(slopes: &[f64], falling: bool, fastest: f64) -> Vec<f64> {
+    let counted = |slope: f64| if falling { slope.min(0.0) } else { slope };
+    slopes.iter().map(|&s| counted(s) / fastest).collect()
 }
 
 /// One curve of a view on the grid `x`; `None` if its paths cannot be drawn.
 fn mover(fit: &Fit, x: &[f64], falling: bool, paths: usize, id: u64) -> Option<Mover> {
     let smoothed = fit.smooth(x);
-    let counted = |slope: f64| if falling { slope.min(0.0) } else { slope };
-    let fastest = smoothed
-        .slope
-        .iter()
-        .fold(f64::MIN_POSITIVE, |m, &s| m.max(counted(s).abs()));
+    let fastest = greatest(&smoothed.slope, falling);
     let extent = spread(&smoothed.mean) * if falling { -1.0 } else { 1.0 };
     let paths = fit.slope_paths(x, paths, id)?;
-    let velocity = |slopes: &[f64]| slopes.iter().map(|&s| counted(s) / fastest).collect();
+    let velocity = |slopes: &[f64]| velocity(slopes, falling, fastest);
     let change = |slopes: &Vec<f64>| integral(x, slopes).iter().map(|d| d / extent).collect();
     Some(Mover {
         mean: velocity(&smoothed.slope),
@@ -107,6 +147,9 @@ fn spread(values: &[f64]) -> f64 {
     (largest - least).max(f64::MIN_POSITIVE)
 }
 
+/// How many times as wide as the narrowest an interval may be that places a boundary of several views.
+const NARROW: f64 = 2.0;
+
 /// Slow places of different views that are one boundary.
 struct Group {
     /// View and place.
@@ -114,25 +157,31 @@ struct Group {
 }
 
 impl Group {
-    /// The member with the narrowest interval, which places the boundary.
-    fn sharpest(&self) -> Option<&(usize, SlowPlace)> {
+    /// The member that places the boundary: of those whose interval is narrow, the first by the order of the views. Views may differ in where they have
+    /// it, and chance should not decide between them.
+    fn placing(&self) -> Option<&(usize, SlowPlace)> {
+        let width = |p: &SlowPlace| p.hi - p.lo;
+        let narrowest = self.members.iter().map(|(_, p)| width(p));
+        let narrowest = narrowest.fold(f64::INFINITY, f64::min);
         self.members
             .iter()
-            .min_by(|(_, a), (_, b)| (a.hi - a.lo).total_cmp(&(b.hi - b.lo)))
+            .filter(|(_, p)| width(p) <= NARROW * narrowest)
+            .min_by_key(|(view, _)| *view)
     }
 
     fn boundary(&self, settings: &StageSettings) -> Option<Boundary> {
-        let (first, place) = self.sharpest()?;
+        let (first, place) = self.placing()?;
         let shown = |(view, place): &(usize, SlowPlace)| ViewPlace {
             view: settings.views[*view].name.clone(),
             at: step_at(place.at),
             lo: step_at(place.lo),
             hi: step_at(place.hi),
             evidence: place.evidence,
+            slowest: step_at(place.slowest),
         };
-        let sharpest = self.members.iter().filter(|(v, _)| v == first);
+        let placing = self.members.iter().filter(|(v, _)| v == first);
         let others = self.members.iter().filter(|(v, _)| v != first);
-        let places: Vec<ViewPlace> = sharpest.chain(others).map(shown).collect();
+        let places: Vec<ViewPlace> = placing.chain(others).map(shown).collect();
         Some(Boundary {
             at: step_at(place.at),
             lo: step_at(place.lo),
@@ -143,18 +192,19 @@ impl Group {
         })
     }
 
-    /// Distance on x if the two may be one boundary: no view in both, and close or within each
-    /// other's interval.
+    /// Distance on x if the two may be one boundary: no view in both, and close, or one within the other's
+    /// interval, or their valleys in good part the same.
     fn distance(&self, other: &Group, same_place: f64) -> Option<f64> {
         let shared = self
             .members
             .iter()
             .any(|(v, _)| other.members.iter().any(|(w, _)| v == w));
-        let ((_, a), (_, b)) = (self.sharpest()?, other.sharpest()?);
+        let ((_, a), (_, b)) = (self.placing()?, other.placing()?);
         let distance = (a.at - b.at).abs();
         let near = distance <= same_place
             || (b.lo..=b.hi).contains(&a.at)
-            || (a.lo..=a.hi).contains(&b.at);
+            || (a.lo..=a.hi).contains(&b.at)
+            || a.valley.shares(b.valley);
         (near && !shared).then_some(distance)
     }
 }
@@ -180,6 +230,7 @@ fn join(groups: &mut Vec<Group>, same_place: f64) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::valley::Valley;
     use super::*;
 
     fn alone(view: usize, at: f64, half: f64) -> Group {
@@ -188,6 +239,8 @@ mod tests {
             lo: at - half,
             hi: at + half,
             evidence: 0.95,
+            slowest: at,
+            valley: Valley { from: at, to: at },
         };
         Group {
             members: vec![(view, place)],
@@ -206,10 +259,21 @@ mod tests {
         // 5.2 lies within 5.0 ± .3; 6.0 and 7.0 are apart.
         assert_eq!(groups.len(), 3);
         assert_eq!(groups[0].members.len(), 2);
-        assert_eq!(groups[0].sharpest().unwrap().1.at, 5.2);
+        assert_eq!(groups[0].placing().unwrap().1.at, 5.2);
         let mut same_view = vec![alone(0, 5.0, 0.3), alone(0, 5.01, 0.3)];
         join(&mut same_view, 0.1);
         assert_eq!(same_view.len(), 2);
+    }
+
+    #[test]
+    fn the_first_view_places_a_boundary_unless_another_is_far_sharper() {
+        let place = |first: f64, second: f64| {
+            let members = [alone(0, 5.0, first), alone(1, 5.2, second)];
+            let members = members.into_iter().flat_map(|g| g.members).collect();
+            Group { members }.placing().unwrap().1.at
+        };
+        assert_eq!(place(0.19, 0.1), 5.0);
+        assert_eq!(place(0.21, 0.1), 5.2);
     }
 
     #[test]

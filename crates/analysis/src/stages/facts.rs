@@ -28,6 +28,7 @@ pub(super) struct Facts<'a> {
     rows: &'a [MeasureRow],
     smooths: &'a Smooths,
     pub settings: &'a StageSettings,
+    boundaries: &'a [Boundary],
     /// Beginning and end of each stage; the last ends with the rows.
     pub spans: Vec<(f64, f64)>,
 }
@@ -37,7 +38,7 @@ impl<'a> Facts<'a> {
     pub fn new(
         rows: &'a [MeasureRow],
         smooths: &'a Smooths,
-        boundaries: &[Boundary],
+        boundaries: &'a [Boundary],
         settings: &'a StageSettings,
     ) -> Facts<'a> {
         let end = |row: Option<&MeasureRow>| row.map_or(0.0, |r| log_step(r.step as f64));
@@ -49,6 +50,7 @@ impl<'a> Facts<'a> {
             rows,
             smooths,
             settings,
+            boundaries,
             spans,
         }
     }
@@ -58,9 +60,26 @@ impl<'a> Facts<'a> {
         self.smooths.at(name, x)
     }
 
+    /// Beginning and end of stage `k` for a measure: where its own view has the boundaries, as far as it shows them. Views may have the same boundary at
+    /// different places, and what a curve does between two places of another is not its change over a stage.
+    fn span(&self, name: &str, k: usize) -> (f64, f64) {
+        let own = |b: &Boundary| {
+            let holds = |view: &str| {
+                let mut views = self.settings.views.iter();
+                views.any(|v| v.name == view && v.holds(name))
+            };
+            let place = b.places.iter().find(|p| holds(&p.view));
+            place.map(|p| log_step(p.at))
+        };
+        let (start, end) = self.spans[k];
+        let before = k.checked_sub(1).and_then(|i| own(&self.boundaries[i]));
+        let after = self.boundaries.get(k).and_then(own);
+        (before.unwrap_or(start), after.unwrap_or(end))
+    }
+
     /// The smoothed measure at both ends of stage `k`.
     pub fn ends(&self, name: &str, k: usize) -> Option<(f64, f64)> {
-        let (start, end) = self.spans[k];
+        let (start, end) = self.span(name, k);
         Some((self.at(name, start)?.0, self.at(name, end)?.0))
     }
 
@@ -80,7 +99,7 @@ impl<'a> Facts<'a> {
 
     /// Which way the measure went over stage `k`: by its smoothed curve, and by `error` if that is larger.
     pub fn direction(&self, name: &str, k: usize, error: Option<f64>) -> Option<Direction> {
-        let (start, end) = self.spans[k];
+        let (start, end) = self.span(name, k);
         let (change, own) = self.smooths.change(name, start, end)?;
         Some(Direction::of(change, own.max(error.unwrap_or(0.0))))
     }
@@ -110,7 +129,7 @@ impl<'a> Facts<'a> {
 
     /// Standard error of the change of λ̂ over stage `k`, between the checkpoints nearest to its ends that have one.
     pub fn paired_error(&self, k: usize) -> Option<f64> {
-        let (start, end) = self.spans[k];
+        let (start, end) = self.span("llc", k);
         let nearest = |x: f64| {
             let away = |row: &&MeasureRow| (log_step(row.step as f64) - x).abs();
             let there = self.rows.iter().filter(|r| r.values.contains_key("llc"));

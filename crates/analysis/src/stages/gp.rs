@@ -4,10 +4,10 @@
 use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
 
 use super::bend::Bend;
+use super::course::{Best, Course, best, simulated};
 use super::curve::Points;
 use super::draws::normals;
 use super::kernel::{Axis, Kernel, Place};
-use super::likelihood::{Best, best};
 
 /// A fitted Gaussian process.
 #[derive(Debug, Clone)]
@@ -19,6 +19,7 @@ pub(super) struct Fit {
     factor: Cholesky<f64, Dyn>,
     weights: DVector<f64>,
     gain: f64,
+    course: Course,
 }
 
 /// A smoothed curve on a grid, in the curve's own units.
@@ -42,6 +43,7 @@ impl Fit {
             factor,
             weights,
             gain,
+            course,
         } = best(&points)?;
         Some(Fit {
             points,
@@ -51,6 +53,7 @@ impl Fit {
             factor,
             weights,
             gain,
+            course,
         })
     }
 
@@ -137,6 +140,16 @@ impl Fit {
                 .collect()
         });
         Some(paths.collect())
+    }
+
+    /// d/dx on `grid` of fits to measurements that are simulated from this one, one row each, in the curve's units; `None` if a covariance
+    /// cannot be factored. `id` keeps the simulations of different curves apart.
+    pub fn simulated_slopes(&self, grid: &[f64], count: usize, id: u64) -> Option<Vec<Vec<f64>>> {
+        let between = |p, q| self.kernel.value(p, q);
+        let mean = self.cross(&self.places, between).tr_mul(&self.weights);
+        let fits = simulated(&self.points, &self.course, mean.as_slice(), count, id)?;
+        let scaled = |slopes: Vec<f64>| slopes.iter().map(|s| s * self.points.scale).collect();
+        Some(fits.iter().map(|fit| scaled(fit.slopes(grid))).collect())
     }
 
     fn seen(&self, grid: &[f64]) -> Vec<Place> {

@@ -1,5 +1,5 @@
 //! The marginal likelihood of a curve's points, with its gradient (Rasmussen and Williams 2006,
-//! section 5.4.1), and its greatest value.
+//! section 5.4.1).
 //!
 //! The noise is fitted, because what is reported beside an estimate is often not its error from one
 //! checkpoint to the next. Its variance is v(x) = σ² + κ·se² where standard errors are known, and else
@@ -7,141 +7,33 @@
 //! along the curve: an Ornstein-Uhlenbeck process, whose correlation falls as exp(−|x − x'|/r). Chains
 //! that have the same noise and minibatches at every checkpoint make such errors, and a smoother that
 //! takes errors to be independent reads them as change. How long they last is hardly to be told from
-//! some dozens of points, so r has a narrow prior about .37: a third of an e-fold of steps. Errors that
+//! some dozens of points, so r has a narrow prior about .55: half an e-fold of steps. Errors that
 //! last as long as a stage are change, as far as one curve can tell.
 //!
-//! Hyper-parameters maximise the marginal likelihood times weak priors, which matter only while points
-//! are few. Then the axis is bent where the curve is fast (see the `bend` module), as long as that is
-//! worth its price.
+//! Hyper-parameters maximise the marginal likelihood times weak priors (the `hyper` module), which matter only while points are few.
 
 use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
 
 use super::bend::Bend;
 use super::curve::Points;
+use super::hyper::{NOISE, Theta, WIDEST, noise_of, with_priors};
 use super::kernel::{Axis, CONSTANT, Kernel, Place};
-use super::optimize::maximise;
-use super::smooth::even;
 
 /// Added to every noise variance: a curve that is smooth to the last bit still has to be factored.
 const NOISE_FLOOR: f64 = 1e-8;
 
-/// ln s², ln ℓ, w of the kernel; then of the noise: ln σ², its own parameter (ln κ where errors are known, b where not), the
-/// logit of the shared share ρ, and ln r.
-type Theta = [f64; 7];
-
-/// Where the noise begins among them.
-const NOISE: usize = 3;
-
-/// Means and standard deviations of the normal priors.
-const PRIORS: [(f64, f64); 7] = [
-    (0.0, 2.0),
-    (0.0, 1.0),
-    (0.0, 1.0),
-    (-5.0, 3.0),
-    (0.0, 2.0),
-    (0.0, 1.5),
-    (-1.0, 0.5),
-];
-
-/// Where the ascents start: from abrupt changes with little noise to slow ones with much.
-const STARTS: [Theta; 4] = [
-    [0.0, -0.5, 0.7, -7.0, 0.0, -1.0, -1.0],
-    [0.0, -0.9, 0.0, -5.0, 0.0, -1.0, -1.0],
-    [0.0, 0.2, 0.0, -4.5, 0.0, 1.0, -1.0],
-    [-0.5, 1.0, 0.0, -1.5, 0.0, 1.0, -1.0],
-];
-
-/// Where those of a constant with noise start.
-const FLAT_STARTS: [[f64; 4]; 2] = [[0.0, 0.0, -1.0, -1.0], [0.0, 0.0, 1.5, -1.0]];
-
-/// How often the axis is bent at most, each time by the speed that the bend before shows.
-const BENDS: usize = 3;
-/// Values of κ that are tried.
-const STRETCHES: [f64; 2] = [2.0, 8.0];
-/// Nats that a bend has to gain.
-const WORTH: f64 = 2.0;
-/// What a curve and a bend have to gain over a constant, in logs of the number of points. Half a log for each of three
-/// hyper-parameters (Schwarz 1978) would be 1.5 and .5; but errors that neighbours share are so like a curve that of noise
-/// alone, at 45 points, one series in twenty gains 9 nats on the straight axis and 15 on a bent one.
-const PRICE: f64 = 2.5;
-const BEND_PRICE: f64 = 1.5;
-/// Places at which the speed is looked at for it.
-const CELLS: usize = 201;
-
-/// Beyond this no hyper-parameter is of use, and exponentials would overflow.
-const WIDEST: f64 = 25.0;
-
-/// The most probable hyper-parameters, with what a posterior needs.
-pub(super) struct Best {
-    pub kernel: Kernel,
-    /// The axis on which the kernel is stationary.
-    pub bend: Bend,
-    /// The points, seen by the kernel.
-    pub places: Vec<Place>,
-    /// Cholesky factor of the points' covariance K.
-    pub factor: Cholesky<f64, Dyn>,
-    /// K⁻¹y.
-    pub weights: DVector<f64>,
-    /// Nats by which the points prefer this to a constant with noise, after a price for its
-    /// hyper-parameters.
-    pub gain: f64,
-}
-
-/// Fits `points`; `None` if no covariance could be factored.
-pub(super) fn best(points: &Points) -> Option<Best> {
-    let (first, last) = (points.x[0], points.x[points.x.len() - 1]);
-    let mut problem = Problem::new(points, Bend::straight(first, last));
-    let (mut theta, mut value) = maximise(&STARTS, |theta| problem.value(theta))?;
-    let flat = [noise_of(&theta), FLAT_STARTS[0], FLAT_STARTS[1]];
-    let (_, null) = maximise(&flat, |noise| problem.null(noise))?;
-    let ln_n = (points.x.len() as f64).ln();
-    let mut gain = value - null - PRICE * ln_n;
-    let mut bends = 0.0;
-    for _ in 0..BENDS {
-        let speed = problem.slopes(&theta)?;
-        let mut better = None;
-        for kappa in STRETCHES {
-            let bent = Problem::new(points, Bend::by_speed(first, last, &speed, kappa));
-            let Some((t, v)) = maximise(&[theta], |theta| bent.value(theta)) else {
-                continue;
-            };
-            if v > value + WORTH && better.as_ref().is_none_or(|&(_, _, b)| v > b) {
-                better = Some((bent, t, v));
-            }
-        }
-        let Some(found) = better else { break };
-        (problem, theta, value) = found;
-        bends += 1.0;
-        gain = gain.max(value - null - (PRICE + BEND_PRICE * bends) * ln_n);
-    }
-    let kernel = problem.kernel(&theta);
-    let (places, covariance) = problem.covariance(&kernel, &problem.noise(&noise_of(&theta)));
-    let (factor, weights) = problem.solve(covariance)?;
-    Some(Best {
-        kernel,
-        bend: problem.bend,
-        places,
-        factor,
-        weights,
-        gain,
-    })
-}
-
-fn noise_of(theta: &Theta) -> [f64; 4] {
-    [theta[3], theta[4], theta[5], theta[6]]
-}
-
 /// What the likelihood needs, computed once.
-struct Problem<'a> {
-    points: &'a Points,
+pub(super) struct Problem<'a> {
+    pub points: &'a Points,
     axis: Axis,
-    bend: Bend,
+    pub bend: Bend,
     tilde: Vec<f64>,
-    y: DVector<f64>,
+    /// Standardised values.
+    pub y: DVector<f64>,
 }
 
 /// The noise of all points.
-struct Noise {
+pub(super) struct Noise {
     /// Variance of one measurement at each point, and its root.
     variance: Vec<f64>,
     sd: Vec<f64>,
@@ -154,7 +46,7 @@ struct Noise {
 }
 
 impl<'a> Problem<'a> {
-    fn new(points: &'a Points, bend: Bend) -> Problem<'a> {
+    pub fn new(points: &'a Points, bend: Bend) -> Problem<'a> {
         let axis = Axis::over(&points.x);
         Problem {
             points,
@@ -165,7 +57,7 @@ impl<'a> Problem<'a> {
         }
     }
 
-    fn kernel(&self, theta: &Theta) -> Kernel {
+    pub fn kernel(&self, theta: &Theta) -> Kernel {
         Kernel {
             axis: self.axis,
             signal: theta[0].exp(),
@@ -175,7 +67,7 @@ impl<'a> Problem<'a> {
     }
 
     /// The noise by its four hyper-parameters.
-    fn noise(&self, &[ln_sigma2, own, logit, ln_range]: &[f64; 4]) -> Noise {
+    pub fn noise(&self, &[ln_sigma2, own, logit, ln_range]: &[f64; 4]) -> Noise {
         let size = |i: usize| match &self.points.known {
             Some(known) => {
                 let fitted = ln_sigma2.exp();
@@ -218,31 +110,14 @@ impl<'a> Problem<'a> {
             .collect()
     }
 
-    /// Posterior mean of the slope at even places.
-    fn slopes(&self, theta: &Theta) -> Option<Vec<f64>> {
-        let kernel = self.kernel(theta);
-        let (places, covariance) = self.covariance(&kernel, &self.noise(&noise_of(theta)));
-        let (_, weights) = self.solve(covariance)?;
-        let (first, last) = (self.points.x[0], self.points.x[self.points.x.len() - 1]);
-        let seen = self.places(&kernel, &even(first, last, CELLS));
-        let slope = |&p: &Place| {
-            places
-                .iter()
-                .zip(weights.iter())
-                .map(|(&q, w)| kernel.slope(p, q) * w)
-                .sum()
-        };
-        Some(seen.iter().map(slope).collect())
-    }
-
-    fn covariance(&self, kernel: &Kernel, noise: &Noise) -> (Vec<Place>, DMatrix<f64>) {
+    pub fn covariance(&self, kernel: &Kernel, noise: &Noise) -> (Vec<Place>, DMatrix<f64>) {
         let places: Vec<Place> = self.places(kernel, &self.points.x);
         let k = self.with_noise(noise, |i, j| kernel.value(places[i], places[j]));
         (places, k)
     }
 
     /// The covariance of the points where that of the curve is `curve`.
-    fn with_noise(&self, noise: &Noise, curve: impl Fn(usize, usize) -> f64) -> DMatrix<f64> {
+    pub fn with_noise(&self, noise: &Noise, curve: impl Fn(usize, usize) -> f64) -> DMatrix<f64> {
         let n = self.y.len();
         let mut k = DMatrix::zeros(n, n);
         for j in 0..n {
@@ -256,7 +131,7 @@ impl<'a> Problem<'a> {
         k
     }
 
-    fn solve(&self, k: DMatrix<f64>) -> Option<(Cholesky<f64, Dyn>, DVector<f64>)> {
+    pub fn solve(&self, k: DMatrix<f64>) -> Option<(Cholesky<f64, Dyn>, DVector<f64>)> {
         let factor = Cholesky::new(k)?;
         let weights = factor.solve(&self.y);
         Some((factor, weights))
@@ -264,7 +139,7 @@ impl<'a> Problem<'a> {
 
     /// Log marginal likelihood with its priors, and the gradient (Rasmussen and Williams, eq. 5.8
     /// and 5.9).
-    fn value(&self, theta: &Theta) -> Option<(f64, Theta)> {
+    pub fn value(&self, theta: &Theta) -> Option<(f64, Theta)> {
         if theta.iter().any(|t| t.abs() > WIDEST) {
             return None;
         }
@@ -288,11 +163,11 @@ impl<'a> Problem<'a> {
         }
         let by_noise = self.noise_gradient(&weights, &inverse, &noise);
         gradient[NOISE..].copy_from_slice(&by_noise);
-        with_priors(self.likelihood(&factor, &weights), theta, gradient, &PRIORS)
+        with_priors(self.likelihood(&factor, &weights), theta, gradient)
     }
 
     /// The same for a constant with noise.
-    fn null(&self, theta: &[f64; 4]) -> Option<(f64, [f64; 4])> {
+    pub fn null(&self, theta: &[f64; 4]) -> Option<(f64, [f64; 4])> {
         if theta.iter().any(|t| t.abs() > WIDEST) {
             return None;
         }
@@ -301,8 +176,7 @@ impl<'a> Problem<'a> {
         let (factor, weights) = self.solve(covariance)?;
         let gradient = self.noise_gradient(&weights, &inverse(&factor), &noise);
         let value = self.likelihood(&factor, &weights);
-        let priors = [PRIORS[3], PRIORS[4], PRIORS[5], PRIORS[6]];
-        with_priors(value, theta, gradient, &priors)
+        with_priors(value, theta, gradient)
     }
 
     fn noise_gradient(
@@ -362,23 +236,12 @@ fn inverse(factor: &Cholesky<f64, Dyn>) -> DMatrix<f64> {
     inverse
 }
 
-/// Adds the log priors to a log-likelihood; `traces` is twice its gradient.
-fn with_priors<const N: usize>(
-    likelihood: f64,
-    theta: &[f64; N],
-    traces: [f64; N],
-    priors: &[(f64, f64); N],
-) -> Option<(f64, [f64; N])> {
-    let z: [f64; N] = std::array::from_fn(|i| (theta[i] - priors[i].0) / priors[i].1);
-    let value = likelihood - 0.5 * z.iter().map(|z| z * z).sum::<f64>();
-    let gradient = std::array::from_fn(|i| 0.5 * traces[i] - z[i] / priors[i].1);
-    value.is_finite().then_some((value, gradient))
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use super::super::curve::Curve;
     use super::super::draws::normals;
+    use super::super::hyper::STARTS;
+    use super::super::optimize::maximise;
     use super::*;
 
     /// About `n` points of `f`, with noise of standard deviation `sd` that errors, if any, put at

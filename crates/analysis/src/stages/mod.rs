@@ -64,19 +64,23 @@
 mod bend;
 mod boundaries;
 pub mod calibration;
+mod course;
 mod curve;
 mod draws;
 mod error;
 mod facts;
 mod gp;
+mod hyper;
 mod kernel;
 mod likelihood;
 mod naming;
 mod online;
 mod optimize;
 mod outcome;
+mod place;
 mod settings;
 mod smooth;
+mod valley;
 mod view;
 
 #[cfg(test)]
@@ -93,6 +97,7 @@ pub use settings::{StageSettings, View};
 use crate::table::MeasureRow;
 use facts::Facts;
 use smooth::Smooths;
+pub(crate) use valley::Valley;
 
 /// The boundaries of [`detect`] alone, at a part of its cost: nothing is smoothed that only names are given by.
 ///

@@ -2,7 +2,8 @@
 //!
 //! The detector sees the rows up to a checkpoint and nothing later. A boundary lies between two episodes, so it can be
 //! announced only once the later episode is sure: some time after the place itself. What is announced may move, and what
-//! looked like a second episode may turn out to be the rest of the first: it is withdrawn.
+//! looked like a second episode may turn out to be the rest of the first: it is withdrawn, but only after [`PATIENCE`] looks in a row have not
+//! found it again. Near the threshold evidence comes and goes with every checkpoint, and nobody is helped by being told so.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -14,13 +15,16 @@ use super::outcome::Boundary;
 use super::settings::StageSettings;
 use crate::table::MeasureRow;
 
+/// Looks in a row, each at a later checkpoint, that have to miss a boundary before it is withdrawn.
+pub const PATIENCE: usize = 4;
+
 /// What is said about a boundary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AnnouncementKind {
     /// It was not known before.
     New,
-    /// Its place left the interval that was announced last.
+    /// Its interval has nothing left in common with the one that was announced last.
     Moved,
     /// The rows that have come since no longer show it.
     Withdrawn,
@@ -47,6 +51,9 @@ pub struct Announcer {
 struct Standing {
     announced: Boundary,
     latest: Boundary,
+    /// Looks that have missed it since it was found last, and the step of the latest look.
+    missed: usize,
+    looked_at: u64,
 }
 
 impl Announcer {
@@ -73,7 +80,22 @@ impl Announcer {
         })
     }
 
-    /// The boundaries that stand, by step.
+    /// Withdraws what the last look has missed: nothing comes after it that could find it again.
+    pub fn settle(&mut self, step: u64) -> Vec<Announcement> {
+        let (gone, kept) = std::mem::take(&mut self.standing)
+            .into_iter()
+            .partition(|s| s.missed > 0);
+        self.standing = kept;
+        let gone: Vec<Standing> = gone;
+        let withdrawn = gone.into_iter().map(|s| Announcement {
+            kind: AnnouncementKind::Withdrawn,
+            boundary: s.announced,
+            announced_at: step,
+        });
+        withdrawn.collect()
+    }
+
+    /// The boundaries that stand, by step, with those that a few looks have missed.
     pub fn standing(&self) -> impl Iterator<Item = &Boundary> {
         self.standing.iter().map(|s| &s.latest)
     }
@@ -97,14 +119,24 @@ impl Announcer {
             });
         };
         for (i, standing) in before.iter().enumerate() {
-            if pairs.iter().all(|&(old, _)| old != i) {
+            if pairs.iter().any(|&(old, _)| old == i) {
+                continue;
+            }
+            let missed = standing.missed + usize::from(step > standing.looked_at);
+            if missed >= PATIENCE {
                 tell(AnnouncementKind::Withdrawn, &standing.announced);
+            } else {
+                self.standing.push(Standing {
+                    missed,
+                    looked_at: step,
+                    ..standing.clone()
+                });
             }
         }
         for (j, boundary) in found.into_iter().enumerate() {
             let old = pairs.iter().find(|p| p.1 == j).map(|p| &before[p.0]);
             let announced = match old {
-                Some(old) if holds(&old.announced, boundary.at) => old.announced.clone(),
+                Some(old) if overlap(&old.announced, &boundary) => old.announced.clone(),
                 Some(_) => {
                     tell(AnnouncementKind::Moved, &boundary);
                     boundary.clone()
@@ -117,8 +149,12 @@ impl Announcer {
             self.standing.push(Standing {
                 announced,
                 latest: boundary,
+                missed: 0,
+                looked_at: step,
             });
         }
+        let place = |s: &Standing| s.latest.at;
+        self.standing.sort_by(|a, b| place(a).total_cmp(&place(b)));
         told
     }
 }
@@ -135,15 +171,14 @@ fn found_in(
     }
 }
 
-fn holds(b: &Boundary, step: f64) -> bool {
-    (b.lo..=b.hi).contains(&step)
+fn overlap(a: &Boundary, b: &Boundary) -> bool {
+    a.lo <= b.hi && b.lo <= a.hi
 }
 
 /// Distance on ln(step + 1) of two boundaries that may be one: their intervals overlap, or they are within `near`.
 fn apart(a: &Boundary, b: &Boundary, near: f64) -> Option<f64> {
     let distance = (log_step(a.at) - log_step(b.at)).abs();
-    let overlap = a.lo <= b.hi && b.lo <= a.hi;
-    (overlap || distance <= near).then_some(distance)
+    (overlap(a, b) || distance <= near).then_some(distance)
 }
 
 /// Pairs of an old and a new boundary that are one, the nearest first, each in one pair at most.
@@ -231,6 +266,7 @@ pub fn replay(rows: &[MeasureRow], settings: &StageSettings) -> Result<Replay, S
     for (k, found) in found.into_iter().enumerate() {
         announcements.extend(announcer.compare(step(k), found, settings));
     }
+    announcements.extend(announcer.settle(rows.last().map_or(0, |r| r.step)));
     Ok(Replay {
         boundaries,
         withdrawn: withdrawn(&announcements, settings),
@@ -268,7 +304,7 @@ fn withdrawn(announcements: &[Announcement], settings: &StageSettings) -> Vec<Wi
 
 #[cfg(test)]
 mod tests {
-    use super::super::calibration::{Family, Noise, Profile, Shape};
+    use super::super::calibration::{Curves, Family, Noise, Profile, Shape};
     use super::*;
 
     fn rows(shape: Shape, seed: u64) -> Vec<MeasureRow> {
@@ -277,6 +313,7 @@ mod tests {
             shape,
             noise: Noise::of(0.01),
             points: 45,
+            curves: Curves::Llc,
         };
         family.draw(7, seed).0
     }
@@ -313,6 +350,7 @@ mod tests {
         for n in 1..=rows.len() {
             told.extend(announcer.update(&rows[..n], &settings).unwrap());
         }
+        told.extend(announcer.settle(rows[rows.len() - 1].step));
         assert_eq!(told, replay(&rows, &settings).unwrap().announcements);
         assert_eq!(announcer.standing().count(), 1);
         assert!(announcer.update(&rows, &settings).unwrap().is_empty());
@@ -341,9 +379,23 @@ mod tests {
             moved.iter().map(|a| a.kind).collect::<Vec<_>>(),
             [AnnouncementKind::Moved, AnnouncementKind::New]
         );
-        let gone = next(230, &[1000.0]);
+        // A few looks may miss it, and another look at the same checkpoint is none.
+        for step in [230, 230, 240, 250] {
+            assert!(next(step, &[1000.0]).is_empty());
+        }
+        assert!(next(260, &[125.0, 1000.0]).is_empty(), "it is back");
+        for step in [270, 280, 290] {
+            assert!(next(step, &[1000.0]).is_empty());
+        }
+        let gone = next(300, &[1000.0]);
         assert_eq!(gone.len(), 1);
         assert_eq!(gone[0].kind, AnnouncementKind::Withdrawn);
         assert_eq!(gone[0].boundary.at, 125.0);
+        let mut announcer = Announcer::new();
+        announcer.compare(10, vec![boundary(5.0)], &settings);
+        announcer.compare(20, Vec::new(), &settings);
+        assert_eq!(announcer.standing().count(), 1);
+        assert_eq!(announcer.settle(20).len(), 1);
+        assert_eq!(announcer.standing().count(), 0);
     }
 }

@@ -25,7 +25,7 @@ pub struct Boundary {
 pub struct ViewPlace {
     /// The view.
     pub view: String,
-    /// Step, the middle of the posterior.
+    /// Step, the middle of the valley of speed.
     pub at: f64,
     /// Lower end of the interval, in steps.
     pub lo: f64,
@@ -33,6 +33,10 @@ pub struct ViewPlace {
     pub hi: f64,
     /// Share of posterior paths that show it.
     pub evidence: f64,
+    /// Step at which the smoothed curve is slowest: what one reads off a plateau by eye. It has no interval, because it is hardly to be found where the
+    /// valley is flat.
+    #[serde(default)]
+    pub slowest: f64,
 }
 
 /// Which way a curve went over a stage.

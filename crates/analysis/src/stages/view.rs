@@ -1,5 +1,5 @@
 //! Slow places of one view: candidates from the posterior mean of the speed, weeded by the paths of
-//! its posterior.
+//! its posterior. Where they are is said by the `place` module.
 //!
 //! The speed of a view is that of its fastest curve, each curve in units of its own greatest speed:
 //! between two episodes everything is slow. The posterior mean has a local minimum of this speed
@@ -19,6 +19,9 @@
 //! bumps with no evidence between them may together be the clear other side of a third boundary.
 
 use std::ops::Range;
+
+use super::place::SlowPlace;
+use super::valley::Valley;
 
 /// Velocities of a view on an even grid of x.
 pub(super) struct Motion {
@@ -52,20 +55,16 @@ pub(super) struct Bar {
     pub level: f64,
 }
 
-/// A slow place that stood: x, its interval, and the share of paths that show it.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct SlowPlace {
-    pub at: f64,
-    pub lo: f64,
-    pub hi: f64,
-    pub evidence: f64,
-}
-
-/// The slow places of `motion` that pass the bar, by x.
-pub(super) fn slow_places(motion: &Motion, bar: &Bar) -> Vec<SlowPlace> {
+/// The slow places of `motion` that pass the bar, by x. `simulated` gives velocities of each curve as fits to simulated measurements show them,
+/// `[curve][simulation][place]`, if a place is found at all; `None` if it does.
+pub(super) fn slow_places(
+    motion: &Motion,
+    bar: &Bar,
+    simulated: impl FnOnce() -> Option<Vec<Vec<Vec<f64>>>>,
+) -> Option<Vec<SlowPlace>> {
     let tracks = Tracks::new(motion);
     let mut candidates = tracks.minima();
-    loop {
+    let standing = loop {
         let mut edges = vec![0];
         edges.extend(&candidates);
         edges.push(motion.x.len() - 1);
@@ -73,18 +72,29 @@ pub(super) fn slow_places(motion: &Motion, bar: &Bar) -> Vec<SlowPlace> {
             .windows(2)
             .map(|w| tracks.episode(motion, bar, w[0], w[1]))
             .collect();
-        let weighed: Vec<Weighed> = episodes
+        let weighed: Vec<Candidate> = episodes
             .windows(2)
             .map(|e| tracks.weigh(motion, bar, &e[0], &e[1]))
             .collect();
         let weakest = (0..weighed.len())
-            .filter(|&k| weighed[k].place.evidence < bar.evidence)
+            .filter(|&k| weighed[k].evidence < bar.evidence)
             .min_by(|&a, &b| weighed[a].order(&weighed[b]));
         match weakest {
             Some(k) => candidates.remove(k),
-            None => return weighed.into_iter().map(|w| w.place).collect(),
+            None => break weighed,
         };
+    };
+    if standing.is_empty() {
+        return Some(Vec::new());
     }
+    let simulated = simulated()?;
+    let simulated = Track::all(&tracks.leaders, &simulated.iter().collect::<Vec<_>>());
+    let places = standing.iter();
+    Some(
+        places
+            .map(|c| c.place(motion, &tracks.mean, &simulated, bar.level))
+            .collect(),
+    )
 }
 
 /// Fewest measurements in an episode, and between the fastest places of two: two make one difference, and a curve through it says nothing
@@ -96,83 +106,80 @@ const LEAST_SEEN: usize = 3;
 const FAST: f64 = 0.75;
 
 /// The stretch between two neighbouring candidates.
-struct Episode {
+#[derive(Clone)]
+pub(super) struct Episode {
+    /// Its first and last place.
+    pub ends: (usize, usize),
     /// Where the mean path is fastest.
-    fastest: usize,
+    pub fastest: usize,
     /// The stretch about it where it is nearly as fast.
-    core: Range<usize>,
+    pub core: Range<usize>,
     /// Its surest change, in units of what the bar asks for: enough from 1 on.
     strength: f64,
 }
 
-/// A candidate with what speaks for it.
-struct Weighed {
-    place: SlowPlace,
+/// A slow place with the episodes at its sides and what speaks for it.
+pub(super) struct Candidate {
+    pub left: Episode,
+    pub right: Episode,
+    /// Share of the paths that show it.
+    pub evidence: f64,
+    /// Where those put it, sorted.
+    pub middles: Vec<f64>,
     weaker: f64,
     stronger: f64,
 }
 
-impl Weighed {
+impl Candidate {
     /// By evidence, then by the weaker and by the stronger of its episodes: of several candidates
     /// without evidence the one between two wiggles falls before the one between a wiggle and a
     /// real change.
-    fn order(&self, other: &Weighed) -> std::cmp::Ordering {
-        self.place
-            .evidence
-            .total_cmp(&other.place.evidence)
+    fn order(&self, other: &Candidate) -> std::cmp::Ordering {
+        self.evidence
+            .total_cmp(&other.evidence)
             .then(self.weaker.total_cmp(&other.weaker))
             .then(self.stronger.total_cmp(&other.stronger))
     }
 }
 
-/// Speeds along the mean path and along each drawn path.
+/// A view along one path.
+pub(super) struct Track {
+    /// Its speed at each place.
+    pub speed: Vec<f64>,
+    /// Its velocity in the direction of the mean path.
+    pub along: Vec<f64>,
+}
+
+/// A view along its mean path and along each drawn one.
 struct Tracks {
-    /// Mean speed at each place.
-    mean: Vec<f64>,
-    /// Speed of each path, `[path][place]`.
-    speed: Vec<Vec<f64>>,
-    /// Each path's velocity in the direction of the mean one, `[path][place]`.
-    along: Vec<Vec<f64>>,
+    /// The curve that is fastest in the mean, at each place, and the sign of its velocity.
+    leaders: Vec<(usize, f64)>,
+    mean: Track,
+    paths: Vec<Track>,
 }
 
 impl Tracks {
     fn new(motion: &Motion) -> Tracks {
-        let places = 0..motion.x.len();
-        let fastest = |g: usize| {
-            motion
-                .curves
-                .iter()
-                .max_by(|a, b| a.mean[g].abs().total_cmp(&b.mean[g].abs()))
+        let leader = |g: usize| {
+            let speed = |c: &usize| motion.curves[*c].mean[g].abs();
+            let fastest = (0..motion.curves.len()).max_by(|a, b| speed(a).total_cmp(&speed(b)));
+            let fastest = fastest.unwrap_or(0);
+            (fastest, motion.curves[fastest].mean[g].signum())
         };
-        let leaders: Vec<Option<&Mover>> = places.clone().map(fastest).collect();
-        let mean: Vec<f64> = places
-            .clone()
-            .map(|g| leaders[g].map_or(0.0, |c| c.mean[g].abs()))
-            .collect();
-        let draws = motion.curves.first().map_or(0, |c| c.paths.len());
-        let speed = (0..draws).map(|i| {
-            let top = |g: usize| {
-                motion
-                    .curves
-                    .iter()
-                    .fold(0.0f64, |m, c| m.max(c.paths[i][g].abs()))
-            };
-            places.clone().map(top).collect()
-        });
-        let along = (0..draws).map(|i| {
-            let forward = |g: usize| leaders[g].map_or(0.0, |c| c.paths[i][g] * c.mean[g].signum());
-            places.clone().map(forward).collect()
-        });
+        let leaders: Vec<(usize, f64)> = (0..motion.x.len()).map(leader).collect();
+        let mean: Vec<&Vec<f64>> = motion.curves.iter().map(|c| &c.mean).collect();
+        let mean = Track::of(&leaders, &mean);
+        let paths: Vec<&Vec<Vec<f64>>> = motion.curves.iter().map(|c| &c.paths).collect();
         Tracks {
-            speed: speed.collect(),
-            along: along.collect(),
+            paths: Track::all(&leaders, &paths),
+            leaders,
             mean,
         }
     }
 
     /// Places of local minima of the mean speed, ends left out.
     fn minima(&self) -> Vec<usize> {
-        let v = &self.mean;
+        let v = &self.mean.speed;
         (1..v.len().saturating_sub(1))
             .filter(|&g| v[g] < v[g - 1] && v[g] <= v[g + 1])
             .collect()
@@ -180,10 +187,10 @@ impl Tracks {
 
     fn episode(&self, motion: &Motion, bar: &Bar, from: usize, to: usize) -> Episode {
         let fastest = (from..=to)
-            .max_by(|&a, &b| self.mean[a].total_cmp(&self.mean[b]))
+            .max_by(|&a, &b| self.mean.speed[a].total_cmp(&self.mean.speed[b]))
             .unwrap_or(from);
         // The stretch about the fastest place where the mean path is nearly as fast.
-        let fast = |g: &usize| self.mean[*g] >= FAST * self.mean[fastest];
+        let fast = |g: &usize| self.mean.speed[*g] >= FAST * self.mean.speed[fastest];
         let begun = (from..=fastest).rev().take_while(fast).last();
         let ended = (fastest..=to).take_while(fast).last();
         let seen = measured_in(motion, from, to) >= LEAST_SEEN;
@@ -192,15 +199,15 @@ impl Tracks {
             .iter()
             .fold(0.0f64, |s, c| s.max(c.strength(bar, from, to)));
         Episode {
+            ends: (from, to),
             fastest,
             core: begun.unwrap_or(fastest)..ended.unwrap_or(fastest) + 1,
             strength: if seen { surest } else { 0.0 },
         }
     }
 
-    /// Evidence for the candidate between two episodes, and where the paths that show it are
-    /// slowest.
-    fn weigh(&self, motion: &Motion, bar: &Bar, left: &Episode, right: &Episode) -> Weighed {
+    /// Evidence for the candidate between two episodes, and where the paths that show it have it.
+    fn weigh(&self, motion: &Motion, bar: &Bar, left: &Episode, right: &Episode) -> Candidate {
         // A slow place between two measurements is nothing but the way a smooth curve turns a corner.
         let seen = measured_in(motion, left.fastest, right.fastest) >= LEAST_SEEN;
         let weaker = if seen {
@@ -208,32 +215,88 @@ impl Tracks {
         } else {
             0.0
         };
-        let mut slowest_at = Vec::new();
+        let mut middles = Vec::new();
         if weaker >= 1.0 {
-            for (speed, along) in self.speed.iter().zip(&self.along) {
-                let between = left.fastest..=right.fastest;
-                let Some(slowest) = between.min_by(|&a, &b| speed[a].total_cmp(&speed[b])) else {
-                    continue;
-                };
-                let pace = mean(&along[left.core.clone()]).min(mean(&along[right.core.clone()]));
-                if speed[slowest] <= bar.slowdown * pace {
-                    slowest_at.push(vertex(&motion.x, speed, slowest));
+            for path in &self.paths {
+                let least = path.least(left, right);
+                if least <= bar.slowdown * path.pace(left, right) {
+                    middles.extend(path.middle(&motion.x, left, right));
                 }
             }
         }
-        slowest_at.sort_by(f64::total_cmp);
-        let tail = 0.5 * (1.0 - bar.level);
-        let at = |q| quantile(&slowest_at, q).unwrap_or(f64::NAN);
-        Weighed {
-            place: SlowPlace {
-                at: at(0.5),
-                lo: at(tail),
-                hi: at(1.0 - tail),
-                evidence: slowest_at.len() as f64 / self.speed.len().max(1) as f64,
-            },
+        middles.sort_by(f64::total_cmp);
+        Candidate {
+            evidence: middles.len() as f64 / self.paths.len().max(1) as f64,
+            middles,
             weaker,
             stronger: left.strength.max(right.strength),
+            left: left.clone(),
+            right: right.clone(),
         }
+    }
+}
+
+impl Track {
+    /// Along one path of each curve, whose velocities are `curves`.
+    fn of(leaders: &[(usize, f64)], curves: &[&Vec<f64>]) -> Track {
+        let top = |g: usize| curves.iter().fold(0.0f64, |m, c| m.max(c[g].abs()));
+        let forward = |(g, &(leader, sign)): (usize, &(usize, f64))| sign * curves[leader][g];
+        Track {
+            speed: (0..leaders.len()).map(top).collect(),
+            along: leaders.iter().enumerate().map(forward).collect(),
+        }
+    }
+
+    /// The same of every path, `[curve][path][place]`.
+    fn all(leaders: &[(usize, f64)], curves: &[&Vec<Vec<f64>>]) -> Vec<Track> {
+        let count = curves.iter().map(|c| c.len()).min().unwrap_or(0);
+        let of = |i: usize| {
+            let curves: Vec<&Vec<f64>> = curves.iter().map(|c| &c[i]).collect();
+            Track::of(leaders, &curves)
+        };
+        (0..count).map(of).collect()
+    }
+
+    /// The speed of the slower of two episodes.
+    fn pace(&self, left: &Episode, right: &Episode) -> f64 {
+        mean(&self.along[left.core.clone()]).min(mean(&self.along[right.core.clone()]))
+    }
+
+    /// The least speed between them.
+    fn least(&self, left: &Episode, right: &Episode) -> f64 {
+        let between = &self.speed[left.fastest..=right.fastest];
+        between.iter().copied().fold(f64::INFINITY, f64::min)
+    }
+
+    /// Where it is slowest between them: the vertex of the parabola through the squared speeds at the slowest place and its neighbours, which is
+    /// exact where a slope goes through zero in a straight line.
+    pub fn slowest(&self, x: &[f64], left: &Episode, right: &Episode) -> f64 {
+        let between = left.fastest..=right.fastest;
+        let g = between.min_by(|&a, &b| self.speed[a].total_cmp(&self.speed[b]));
+        let g = g.unwrap_or(left.fastest);
+        if g == 0 || g + 1 >= x.len() {
+            return x[g];
+        }
+        let [a, b, c] = [g - 1, g, g + 1].map(|i| self.speed[i] * self.speed[i]);
+        let bend = a - 2.0 * b + c;
+        let shift = if bend > 0.0 {
+            0.5 * (a - c) / bend
+        } else {
+            0.0
+        };
+        x[g] + shift.clamp(-1.0, 1.0) * (x[g + 1] - x[g])
+    }
+
+    /// The valley between them.
+    pub fn valley(&self, x: &[f64], left: &Episode, right: &Episode) -> Option<Valley> {
+        let between = left.fastest..=right.fastest;
+        let pace = self.pace(left, right);
+        Valley::of(&x[between.clone()], &self.speed[between], pace)
+    }
+
+    /// Its middle.
+    pub fn middle(&self, x: &[f64], left: &Episode, right: &Episode) -> Option<f64> {
+        self.valley(x, left, right).map(Valley::middle)
     }
 }
 
@@ -266,22 +329,6 @@ fn measured_in(motion: &Motion, from: usize, to: usize) -> usize {
         .count()
 }
 
-/// Place of least speed near `g`: the vertex of the parabola through the squared speeds at `g` and
-/// its neighbours, which is exact where a slope goes through zero in a straight line.
-fn vertex(x: &[f64], speed: &[f64], g: usize) -> f64 {
-    if g == 0 || g + 1 >= x.len() {
-        return x[g];
-    }
-    let [a, b, c] = [g - 1, g, g + 1].map(|i| speed[i] * speed[i]);
-    let bend = a - 2.0 * b + c;
-    let shift = if bend > 0.0 {
-        0.5 * (a - c) / bend
-    } else {
-        0.0
-    };
-    x[g] + shift.clamp(-1.0, 1.0) * (x[g + 1] - x[g])
-}
-
 /// Integral of `v` from the first x to each, by trapezia.
 pub(super) fn integral(x: &[f64], v: &[f64]) -> Vec<f64> {
     let mut sum = 0.0;
@@ -294,11 +341,4 @@ pub(super) fn integral(x: &[f64], v: &[f64]) -> Vec<f64> {
 
 fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
-}
-
-/// Quantile of sorted values, linear between neighbours; `None` of nothing.
-fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
-    let place = q.clamp(0.0, 1.0) * sorted.len().checked_sub(1)? as f64;
-    let (below, above) = (place.floor() as usize, place.ceil() as usize);
-    Some(sorted[below] + (sorted[above] - sorted[below]) * (place - below as f64))
 }

@@ -156,15 +156,16 @@ fn print_found(found: &Found) {
     match boundaries.len() {
         0 => println!("  no boundary: one episode of change, or none"),
         _ => println!(
-            "  {:<12} {:<22} {:>8}  shown by",
-            "boundary", "90 % interval", "evidence"
+            "  {:<12} {:<22} {:>8} {:>8}  shown by",
+            "boundary", "90 % interval", "slowest", "evidence"
         ),
     }
     for b in boundaries {
         println!(
-            "  {:<12.0} {:<22} {:>8.2}  {}",
+            "  {:<12.0} {:<22} {:>8.0} {:>8.2}  {}",
             b.at,
             format!("{:.0} to {:.0}", b.lo, b.hi),
+            b.places.first().map_or(b.at, |p| p.slowest),
             b.evidence,
             shown(b)
         );

@@ -1,5 +1,6 @@
 //! The families of curves that the detector is measured on.
 
+use super::curves::Curves;
 use super::noise::Noise;
 use super::shape::{Profile, Shape};
 
@@ -14,6 +15,8 @@ pub struct Family {
     pub noise: Noise,
     /// Checkpoints, log-spaced from step 0 to step 4000.
     pub points: usize,
+    /// What is measured of it.
+    pub curves: Curves,
 }
 
 const TWO: Shape = Shape::Two {
@@ -75,6 +78,13 @@ pub fn families() -> Vec<Family> {
         ("two sigmoids, .3 %", TWO, quiet, 45),
         ("two sigmoids, 1 %", TWO, usual, 45),
         ("two sigmoids, 3 %", TWO, loud, 45),
+        ("two sigmoids, 10 %", TWO, Noise::of(0.1), 45),
+        (
+            "one sigmoid of width .2 to .6, 10 %",
+            one(Profile::Sigmoid, (0.2, 0.6)),
+            Noise::of(0.1),
+            45,
+        ),
         (
             "two sigmoids, .3 %, shared errors",
             TWO,
@@ -260,6 +270,34 @@ pub fn families() -> Vec<Family> {
         shape,
         noise,
         points,
+        curves: Curves::Llc,
     };
-    list.into_iter().map(family).collect()
+    let several = |(name, noise, curves): (&str, Noise, Curves)| Family {
+        name: name.to_owned(),
+        shape: TWO,
+        noise,
+        points: 45,
+        curves,
+    };
+    let several = [
+        ("λ̂ and loss, 1 %", usual, Curves::Views),
+        (
+            "λ̂ and loss, 1 %, shared",
+            usual.shared(SHARED),
+            Curves::Views,
+        ),
+        (
+            "λ̂ and loss, 2 %, growing and shared",
+            Noise::of(0.02).growing(GROWTH).shared(SHARED),
+            Curves::Views,
+        ),
+        ("three curves in one view, 1 %", usual, Curves::Behaviour),
+        (
+            "three curves in one view, 1 %, shared",
+            usual.shared(SHARED),
+            Curves::Behaviour,
+        ),
+    ]
+    .map(several);
+    list.into_iter().map(family).chain(several).collect()
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::super::curve::log_step;
 use super::super::outcome::Boundary;
-use super::shape::Truth;
+use super::curves::Shown;
 
 /// A count of trials and how many of them came out well, with the 95 % interval of the rate (Wilson 1927).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -55,7 +55,7 @@ pub struct Score {
     pub exact: Rate,
     /// Curves on which more were found.
     pub more: Rate,
-    /// True boundaries between whose episodes one was found, and those whose interval held the true place.
+    /// True boundaries between whose episodes one was found, and those whose interval held it.
     pub held: Rate,
     /// Of boundaries on a plateau without slope: those whose interval has a place on the plateau.
     pub on_plateau: Rate,
@@ -67,16 +67,24 @@ pub struct Score {
 }
 
 impl Score {
-    /// Counts one curve.
-    pub fn add(&mut self, truth: &Truth, found: &[Boundary]) {
-        self.exact.add(found.len() == truth.boundaries.len());
-        self.more.add(found.len() > truth.boundaries.len());
-        for place in &truth.boundaries {
-            let (from, to) = place.between;
-            let own = found
-                .iter()
-                .filter(|b| (from..=to).contains(&log_step(b.at)));
-            let Some(b) = own.max_by(|a, b| a.evidence.total_cmp(&b.evidence)) else {
+    /// Counts one development, of which the views would show this without noise.
+    pub fn add(&mut self, shown: &[Shown], found: &[Boundary]) {
+        let count = shown.iter().map(|s| s.boundaries.len()).max().unwrap_or(0);
+        self.exact.add(found.len() == count);
+        self.more.add(found.len() > count);
+        for k in 0..count {
+            let of = |view: &str| {
+                let mut views = shown.iter().filter(|s| s.view == view);
+                views.next().and_then(|s| s.boundaries.get(k)).copied()
+            };
+            // What is true for the view that placed it.
+            let own = found.iter().filter_map(|b| {
+                let place = of(&b.places.first()?.view)?;
+                let (from, to) = place.between;
+                let meant = (from..=to).contains(&log_step(b.at));
+                meant.then_some((b, place))
+            });
+            let Some((b, place)) = own.max_by(|a, b| a.0.evidence.total_cmp(&b.0.evidence)) else {
                 continue;
             };
             let (lo, hi) = (log_step(b.lo), log_step(b.hi));

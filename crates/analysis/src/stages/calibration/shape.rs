@@ -1,6 +1,7 @@
 //! Curves whose episodes, and whose places of least speed, are known.
 
 use super::super::draws::uniforms;
+use super::super::valley::Valley;
 
 /// How one episode runs from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,18 +94,18 @@ struct Episode {
 pub struct Truth {
     episodes: Vec<Episode>,
     drift: Option<Drift>,
-    /// Places on x where the speed is least, between each two episodes.
+    /// The boundary between each two episodes.
     pub boundaries: Vec<Place>,
 }
 
 /// A true boundary.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Place {
-    /// x of least speed; on a plateau without slope, a place drawn uniformly from it.
+    /// The middle of the valley of speed on x; between two jumps, of the plateau.
     pub at: f64,
     /// The centres of the episodes on its sides: what is found between them is meant for this one.
     pub between: (f64, f64),
-    /// Ends of the plateau, where all places are equally slow.
+    /// Ends of a plateau without slope.
     pub plateau: Option<(f64, f64)>,
 }
 
@@ -211,7 +212,7 @@ impl Shape {
         truth.boundaries = truth
             .episodes
             .windows(2)
-            .map(|pair| truth.slowest(pair[0].centre, pair[1].centre))
+            .map(|pair| truth.between(pair[0].centre, pair[1].centre))
             .collect();
         truth
     }
@@ -235,25 +236,49 @@ impl Truth {
         parts.sum::<f64>().abs()
     }
 
-    /// The place of least speed between two episodes, by their analytic slopes.
-    fn slowest(&self, from: f64, to: f64) -> Place {
-        if let Some(drift) = self.drift {
-            let plateau = (drift.size == 0.0).then_some((from, to));
-            return Place {
-                at: drift.least,
-                between: (from, to),
-                plateau,
-            };
-        }
-        let places = 4000;
-        let at = |i: i32| from + (to - from) * f64::from(i) / f64::from(places);
-        let least = (0..=places)
-            .map(at)
-            .min_by(|&a, &b| self.speed(a).total_cmp(&self.speed(b)));
+    /// The middle of the valley between two episodes, by their analytic slopes.
+    fn between(&self, from: f64, to: f64) -> Place {
         Place {
-            at: least.unwrap_or(from),
+            at: middle(&[self], from, to),
             between: (from, to),
-            plateau: None,
+            plateau: self.drift.filter(|d| d.size == 0.0).map(|_| (from, to)),
         }
     }
+
+    /// The same curve with its episodes `factors` times as large.
+    pub fn scaled(&self, factors: &[f64]) -> Truth {
+        let mut truth = self.clone();
+        for (episode, factor) in truth.episodes.iter_mut().zip(factors) {
+            episode.size *= factor;
+        }
+        truth.boundaries = self
+            .boundaries
+            .iter()
+            .map(|b| truth.between(b.between.0, b.between.1))
+            .collect();
+        truth
+    }
+}
+
+/// The middle of the valley that the speed of `curves` has between two episodes: that of the fastest, each in units of its own greatest.
+pub fn middle(curves: &[&Truth], from: f64, to: f64) -> f64 {
+    let cells = 4000;
+    let x: Vec<f64> = (0..=cells)
+        .map(|i| from + (to - from) * f64::from(i) / f64::from(cells))
+        .collect();
+    let mut speed = vec![0.0f64; x.len()];
+    for curve in curves {
+        let own: Vec<f64> = x.iter().map(|&x| curve.speed(x)).collect();
+        let top = own.iter().fold(f64::MIN_POSITIVE, |m, s| m.max(*s));
+        for (all, own) in speed.iter_mut().zip(own) {
+            *all = all.max(own / top);
+        }
+    }
+    // A jump is faster than everything, and its slope is not in the speed.
+    let jumps = curves.iter().any(|c| c.drift.is_some());
+    let pace = match jumps {
+        true => f64::MAX,
+        false => speed[0].min(speed[x.len() - 1]),
+    };
+    Valley::of(&x, &speed, pace).map_or(0.5 * (from + to), Valley::middle)
 }

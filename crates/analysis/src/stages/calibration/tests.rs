@@ -8,7 +8,7 @@ fn grid(n: usize) -> Vec<f64> {
 }
 
 #[test]
-fn the_place_of_least_speed_is_where_the_curve_itself_is_slowest() {
+fn a_boundary_is_in_the_middle_of_what_is_slow() {
     for family in families() {
         let truth = family.shape.draw(log_step(LAST as f64), 5, 9);
         assert_eq!(
@@ -20,21 +20,48 @@ fn the_place_of_least_speed_is_where_the_curve_itself_is_slowest() {
         for place in &truth.boundaries {
             let (from, to) = place.between;
             assert!(from < place.at && place.at < to, "{}", family.name);
-            if place.plateau.is_some() {
+            if let Shape::Jumps { .. } = family.shape {
+                assert!((place.at - 0.5 * (from + to)).abs() < 1e-3);
                 continue;
             }
-            // Numerically, from values alone: no place between is slower by more than rounding.
+            // Numerically, from values alone: both edges are half-way between the least speed and the slower episode's.
             let speed = |x: f64| ((truth.value(x + 1e-4) - truth.value(x - 1e-4)) / 2e-4).abs();
-            let inside = grid(2000)
-                .into_iter()
-                .filter(|x| (from + 0.01..to - 0.01).contains(x));
-            let least = inside.map(speed).fold(f64::INFINITY, f64::min);
+            let x: Vec<f64> = (0..=4000)
+                .map(|i| from + (to - from) * f64::from(i) / 4000.0)
+                .collect();
+            let least = x.iter().map(|&x| speed(x)).fold(f64::INFINITY, f64::min);
+            let level = 0.5 * (least + speed(from).min(speed(to)));
+            let slow: Vec<f64> = x.into_iter().filter(|&x| speed(x) <= level).collect();
+            let middle = 0.5 * (slow[0] + slow[slow.len() - 1]);
             assert!(
-                speed(place.at) <= least + 1e-3,
-                "{}: {} {least}",
+                (place.at - middle).abs() < 2e-3,
+                "{}: {} {middle}",
                 family.name,
-                speed(place.at)
+                place.at
             );
+        }
+    }
+}
+
+#[test]
+fn several_curves_have_the_same_episodes_and_each_view_its_own_middle() {
+    for family in families().iter().filter(|f| f.curves != Curves::Llc) {
+        let (rows, shown) = family.draw(3, 4);
+        let names: Vec<&String> = rows[0].values.keys().collect();
+        let views: Vec<&str> = shown.iter().map(|s| s.view).collect();
+        match family.curves {
+            Curves::Views => {
+                assert_eq!(names, ["llc", "loss"]);
+                assert_eq!(views, ["loss", "complexity"]);
+                let at = |i: usize| shown[i].boundaries[0];
+                assert_eq!(at(0).between, at(1).between);
+                // The smaller the second episode, the lower half the depth, and the later both edges... of the same two places.
+                assert!((at(0).at - at(1).at).abs() < 0.3 && at(0).at != at(1).at);
+            }
+            _ => {
+                assert_eq!(names.len(), 3);
+                assert_eq!(views, ["behaviour"]);
+            }
         }
     }
 }
@@ -98,6 +125,8 @@ fn intervals_hold_the_truth_and_single_episodes_show_none() {
         "one sigmoid of width .3 to .8, 1 %, shared",
         "one jump, 1 %, shared",
         "noise alone, shared",
+        "λ̂ and loss, 1 %, shared",
+        "three curves in one view, 1 %, shared",
     ] {
         let family = families().into_iter().find(|f| f.name == name).unwrap();
         let score = family.score(2_000_000, 0..seeds, &settings).unwrap();

@@ -1,3 +1,4 @@
+use super::super::valley::Valley;
 use super::super::{StageReport, StageSettings, detect};
 use super::{Shape, log_steps, seeds, sigmoid, table};
 
@@ -30,16 +31,16 @@ fn two(x: f64, centre: f64) -> f64 {
     sigmoid(x, centre, 0.3) + 0.7 * sigmoid(x, centre + 2.5, 0.25)
 }
 
-/// Where the speed of [`two`] is least between its sigmoids, by its analytic derivative.
-fn slowest(centre: f64) -> f64 {
+/// The middle of the valley of speed between the sigmoids of [`two`], by its analytic derivative.
+fn boundary(centre: f64) -> f64 {
     let slope = |x: f64| {
         let part = |c: f64, w: f64| sigmoid(x, c, w) * (1.0 - sigmoid(x, c, w)) / w;
         part(centre, 0.3) + 0.7 * part(centre + 2.5, 0.25)
     };
-    let places = (0..=25_000).map(|i| centre + f64::from(i) * 1e-4);
-    places
-        .min_by(|&a, &b| slope(a).total_cmp(&slope(b)))
-        .unwrap()
+    let x: Vec<f64> = (0..=25_000).map(|i| centre + f64::from(i) * 1e-4).collect();
+    let speed: Vec<f64> = x.iter().map(|&x| slope(x)).collect();
+    let pace = speed[0].min(speed[25_000]);
+    Valley::of(&x, &speed, pace).unwrap().middle()
 }
 
 /// Over `seeds` seeds: exactly one boundary found, more than one, and the true place within an
@@ -51,7 +52,7 @@ fn two_episodes(n: usize, noise: f64, seeds: u64) -> (u64, u64, u64) {
         let found = of_llc(n, &|x| two(x, centre), noise, seed).boundaries;
         one += u64::from(found.len() == 1);
         more += u64::from(found.len() > 1);
-        let truth = slowest(centre).exp_m1();
+        let truth = boundary(centre).exp_m1();
         held += u64::from(found.iter().any(|b| b.lo <= truth && truth <= b.hi));
     }
     (one, more, held)
@@ -79,9 +80,9 @@ fn one_episode_has_no_boundary_in_nearly_all_seeds() {
 }
 
 #[test]
-fn two_episodes_have_one_boundary_where_the_speed_is_least() {
+fn two_episodes_have_one_boundary_in_the_middle_of_the_valley() {
     let seeds = seeds(12);
-    for noise in [0.003, 0.01, 0.02] {
+    for noise in [0.003, 0.02, 0.1] {
         let (one, more, held) = two_episodes(44, noise, seeds);
         println!("two sigmoids, noise {noise}: one {one}, more {more}, held {held} of {seeds}");
         assert!(
@@ -123,7 +124,7 @@ fn hundreds_of_evenly_spaced_checkpoints_give_the_same_answer_as_few_log_spaced_
     let rows = table(&steps, &[shape], 5);
     let found = detect(&rows, &StageSettings::default()).unwrap().boundaries;
     assert_eq!(found.len(), 1, "{found:?}");
-    let truth = slowest(5.0).exp_m1();
+    let truth = boundary(5.0).exp_m1();
     assert!(
         found[0].lo <= truth && truth <= found[0].hi,
         "{truth}: {found:?}"
