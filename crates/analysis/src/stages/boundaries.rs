@@ -193,7 +193,7 @@ impl Group {
     }
 
     /// Distance on x if the two may be one boundary: no view in both, and close, or one within the other's
-    /// interval, or their valleys in good part the same.
+    /// interval.
     fn distance(&self, other: &Group, same_place: f64) -> Option<f64> {
         let shared = self
             .members
@@ -203,8 +203,7 @@ impl Group {
         let distance = (a.at - b.at).abs();
         let near = distance <= same_place
             || (b.lo..=b.hi).contains(&a.at)
-            || (a.lo..=a.hi).contains(&b.at)
-            || a.valley.shares(b.valley);
+            || (a.lo..=a.hi).contains(&b.at);
         (near && !shared).then_some(distance)
     }
 }
@@ -230,7 +229,6 @@ fn join(groups: &mut Vec<Group>, same_place: f64) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::valley::Valley;
     use super::*;
 
     fn alone(view: usize, at: f64, half: f64) -> Group {
@@ -240,7 +238,6 @@ mod tests {
             hi: at + half,
             evidence: 0.95,
             slowest: at,
-            valley: Valley { from: at, to: at },
         };
         Group {
             members: vec![(view, place)],

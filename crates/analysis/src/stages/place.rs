@@ -17,13 +17,13 @@ use super::valley::Valley;
 use super::view::{Candidate, Episode, Motion, Track, integral};
 
 /// By how much the intervals are widened.
-const WIDEN: f64 = 1.4;
+const WIDEN: f64 = 1.5;
 
 /// Share of an episode's change that lies between two neighbouring measurements: up to the first it is resolved by them, from the second on it is
 /// a jump between the two.
-const ABRUPT: (f64, f64) = (0.3, 0.6);
+const ABRUPT: (f64, f64) = (0.15, 0.5);
 
-/// A slow place that stood: x, its interval, the share of paths that show it, where the mean path is slowest, and its valley.
+/// A slow place that stood: x, its interval, the share of paths that show it, and where the mean path is slowest.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct SlowPlace {
     pub at: f64,
@@ -31,7 +31,6 @@ pub(super) struct SlowPlace {
     pub hi: f64,
     pub evidence: f64,
     pub slowest: f64,
-    pub valley: Valley,
 }
 
 impl Candidate {
@@ -73,7 +72,6 @@ impl Candidate {
             hi: at + away(1.0 - tail),
             evidence: self.evidence,
             slowest,
-            valley,
         }
     }
 }

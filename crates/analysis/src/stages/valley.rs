@@ -2,15 +2,22 @@
 //!
 //! A boundary could be the place of least speed. That place is not unique on a plateau, where all of it is equally slow, and where it is
 //! unique it is hardly to be found: near a minimum speed changes little, so that noise, and every smoother, moves it by a good part of the
-//! valley. An episode that ends abruptly and is followed by one that begins slowly has it in its very corner, which no smooth
-//! curve can follow. So a boundary is the middle of the valley at half its depth: where the speed has fallen half-way from that of
-//! the slower episode to the least, and where it has risen half-way again. Both edges lie where speed changes most. On a plateau
-//! this is the middle of the plateau, and where the valley is symmetric it is the place of least speed.
+//! valley. So a boundary is the middle of the stretch in which a curve all but stands: from where the speed has fallen nine tenths of the way from
+//! that of the slower episode to the least, to where it has risen by a tenth of it again ([`DEPTH`]). At both edges speed changes, so they can be
+//! found. On a plateau this is the middle of the plateau, and where the valley is symmetric it is the place of least speed.
+//!
+//! A greater share would be found still better: with a half, intervals are half as wide, and also those hold the truth whose episodes end like
+//! relaxations. But real valleys are lopsided. A network that slows down early and stands late has its middle, at half the depth, long before
+//! anything stands: at step 636 where λ̂ of the published language model is slowest at 823 and its authors read 900, and so early before induction that
+//! the end of the bigram stage falls together with its onset.
+
+/// The share of the way from the least speed to that of the slower episode up to which a place belongs to the valley.
+const DEPTH: f64 = 0.1;
 
 /// Where it is slow between two episodes, on the axis of the speed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Valley {
-    /// Where the speed first is half-way down.
+    /// Where the speed first is as low.
     pub from: f64,
     /// Where it last is.
     pub to: f64,
@@ -22,13 +29,6 @@ impl Valley {
         0.5 * (self.from + self.to)
     }
 
-    /// Whether the two have at least half of the shorter in common.
-    pub fn shares(self, other: Valley) -> bool {
-        let common = self.to.min(other.to) - self.from.max(other.from);
-        let shorter = (self.to - self.from).min(other.to - other.from);
-        common >= 0.5 * shorter
-    }
-
     /// The valley of `speed`, at the places `x`, which reach from one episode to the next; `pace` is the speed of the slower of the two. `None` if
     /// nothing is slower than that.
     pub fn of(x: &[f64], speed: &[f64], pace: f64) -> Option<Valley> {
@@ -36,7 +36,7 @@ impl Valley {
         if least.is_nan() || least >= pace {
             return None;
         }
-        let level = 0.5 * (least + pace);
+        let level = least + DEPTH * (pace - least);
         let slow = |s: &f64| *s <= level;
         let (first, last) = (speed.iter().position(slow)?, speed.iter().rposition(slow)?);
         // Between a slow place and its fast neighbour, in a straight line; a jump has no speed, and its edge is the slow place.
@@ -59,24 +59,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn edges_are_half_way_between_the_slower_episode_and_the_least() {
+    fn edges_are_a_tenth_of_the_way_from_the_least_to_the_slower_episode() {
         let x: Vec<f64> = (0..=8).map(f64::from).collect();
-        // Down from 10 to 2 and up to 4: half-way is at 3.
-        let speed = [10.0, 7.0, 4.0, 2.0, 2.0, 2.0, 2.5, 3.5, 4.0];
-        let valley = Valley::of(&x, &speed, 4.0).unwrap();
-        assert!((valley.from - 2.5).abs() < 1e-12 && (valley.to - 6.5).abs() < 1e-12);
-        assert!((valley.middle() - 4.5).abs() < 1e-12);
+        // Down from 10 to 2 and up to 12: the slower has 10, and the level is 2.8.
+        let speed = [10.0, 7.0, 3.6, 2.0, 2.0, 2.0, 2.4, 4.4, 12.0];
+        let valley = Valley::of(&x, &speed, 10.0).unwrap();
+        assert!((valley.from - 2.5).abs() < 1e-12 && (valley.to - 6.2).abs() < 1e-12);
+        assert!((valley.middle() - 4.35).abs() < 1e-12);
         assert_eq!(Valley::of(&x, &speed, 2.0), None);
         assert_eq!(Valley::of(&x, &[f64::NAN; 9], 2.0), None);
-    }
-
-    #[test]
-    fn valleys_are_shared_that_have_half_of_the_shorter_in_common() {
-        let valley = |from: f64, to: f64| Valley { from, to };
-        assert!(valley(1.0, 5.0).shares(valley(4.0, 6.0)));
-        assert!(valley(4.0, 6.0).shares(valley(1.0, 5.0)));
-        assert!(!valley(1.0, 5.0).shares(valley(4.1, 6.0)));
-        assert!(!valley(1.0, 2.0).shares(valley(3.0, 3.0)));
     }
 
     #[test]
