@@ -1,8 +1,8 @@
 //! Stages of development: episodes of change, and the boundaries between them.
 //!
-//! A stage is one episode of change; a boundary is the place between two episodes where the speed
-//! of change is least. A plateau of λ̂, from which Hoogland et al. (arXiv 2402.02364) read their
-//! stages, is the case of speed zero. Everything happens on x = ln(step + 1), where step 0 has a
+//! A stage is one episode of change; a boundary is the middle of the stretch between two episodes where
+//! the speed of change is all but least (see the `valley` module). A plateau of λ̂, from which Hoogland
+//! et al. (arXiv 2402.02364) read their stages, is the case of speed zero. Everything happens on x = ln(step + 1), where step 0 has a
 //! place and the stages of a run are of similar length. Pure statistics: nothing here knows of
 //! networks, tensors or files.
 //!
@@ -16,11 +16,11 @@
 //!   repeated triggers) and `loss`. They stay apart because they show different things: λ̂ may turn
 //!   while behaviour goes on, and on a logarithmic axis it may merely steepen where a model leaves
 //!   the bigram statistics behind, without a slow place. A boundary that several views show counts
-//!   once, and stands where the sharpest of them puts it; [`Boundary::places`] has the place of each.
+//!   once, and stands where the first of them puts it that does so sharply; [`Boundary::places`] has the place of each.
 //! - A candidate is a local minimum of the mean speed of a view. Draws of the joint posterior of
-//!   all slopes weed the candidates (see the `view` module for the criteria) and give the
-//!   interval: the 5 % to 95 % quantile of the place where those draws are slowest that show the
-//!   boundary. Evidence is their share.
+//!   all slopes weed the candidates (see the `view` module for the criteria); evidence is the share
+//!   of those that show the boundary. Its interval comes from them, from fits to simulated
+//!   measurements and from the gaps between checkpoints (see the `place` module).
 //! - A [`Stage`] reaches from one boundary to the next. The last one has no end: only a later
 //!   episode shows that an earlier one is over, and a run may always have been stopped too soon.
 //!   Names are earned by criteria with figures, each by one stage at most (see the `naming`
@@ -29,7 +29,7 @@
 //! - The [`calibration`] module has curves whose answer is known, and the score on them;
 //!   `ontogeny validate --detector` prints it, and `docs/stages.md` has the figures.
 //!
-//! The hyper-parameters are taken at their most probable values. Errors that last as long as a stage
+//! The hyper-parameters are taken at their most probable values (the `hyper` module has their priors). Errors that last as long as a stage
 //! cannot be told from change: intervals say how sure the place is, given the measured curve.
 //!
 //! # Example
