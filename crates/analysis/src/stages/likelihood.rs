@@ -7,7 +7,7 @@
 //! along the curve: an Ornstein-Uhlenbeck process, whose correlation falls as exp(−|x − x'|/r). Chains
 //! that have the same noise and minibatches at every checkpoint make such errors, and a smoother that
 //! takes errors to be independent reads them as change. How long they last is hardly to be told from
-//! some dozens of points, so r has a narrow prior about .55: half an e-fold of steps. Errors that
+//! some dozens of points, so r has a narrow prior about .6 e-folds of steps. Errors that
 //! last as long as a stage are change, as far as one curve can tell.
 //!
 //! Hyper-parameters maximise the marginal likelihood times weak priors (the `hyper` module), which matter only while points are few.
