@@ -3,7 +3,7 @@
 use ontogeny_tests::Sandbox;
 use serde_json::Value;
 
-use crate::SMALL;
+use crate::{SMALL, run_small};
 
 fn numbers(of: &Value) -> Vec<f64> {
     let all = of.as_array().expect("a list").iter();
@@ -106,17 +106,7 @@ fn outputs_of_all_arms_are_decomposed_together() {
 #[test]
 fn an_analysis_finds_them_and_the_report_draws_them() {
     let sandbox = Sandbox::new();
-    sandbox.write("small.toml", SMALL);
-    let run = [
-        "run",
-        "small.toml",
-        "--json",
-        "--device",
-        "cpu",
-        "--out",
-        "run",
-    ];
-    sandbox.run(&run).json();
+    run_small(&sandbox);
     let page = sandbox.text("run/report.html");
     assert!(page.contains("Trajectory of outputs") && page.contains("bag of context</text>"));
 

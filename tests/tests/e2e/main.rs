@@ -54,3 +54,18 @@ draws = 10
 burn_in = 4
 batch = 4
 "#;
+
+/// Trains and analyses [`SMALL`] into the folder `run`.
+fn run_small(sandbox: &ontogeny_tests::Sandbox) {
+    sandbox.write("small.toml", SMALL);
+    let arguments = [
+        "run",
+        "small.toml",
+        "--json",
+        "--device",
+        "cpu",
+        "--out",
+        "run",
+    ];
+    sandbox.run(&arguments).json();
+}

@@ -3,7 +3,7 @@
 use ontogeny_tests::Sandbox;
 use serde_json::Value;
 
-use crate::SMALL;
+use crate::{SMALL, run_small};
 
 fn figure(of: &Value) -> f64 {
     of.as_f64().expect("a figure")
@@ -12,17 +12,7 @@ fn figure(of: &Value) -> f64 {
 #[test]
 fn two_checkpoints_of_a_run_are_compared() {
     let sandbox = Sandbox::new();
-    sandbox.write("small.toml", SMALL);
-    let run = [
-        "run",
-        "small.toml",
-        "--json",
-        "--device",
-        "cpu",
-        "--out",
-        "run",
-    ];
-    sandbox.run(&run).json();
+    run_small(&sandbox);
     let estimated = sandbox.times("run/analysis/llc");
     let select = |a: &str, b: &str| {
         let both = ["select", a, b, "--replica", "seed1", "--json"];

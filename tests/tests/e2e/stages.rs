@@ -3,7 +3,7 @@
 use ontogeny_tests::Sandbox;
 use serde_json::Value;
 
-use crate::SMALL;
+use crate::run_small;
 
 /// Two episodes, about steps 20 and 1000, at log-spaced steps to 4000: λ̂ rises, the loss falls.
 fn two_episodes(separator: char) -> String {
@@ -75,17 +75,7 @@ fn a_table_of_ones_own_gives_boundaries_and_stages() {
 #[test]
 fn a_run_and_its_table_as_parquet_are_read() {
     let sandbox = Sandbox::new();
-    sandbox.write("small.toml", SMALL);
-    let run = [
-        "run",
-        "small.toml",
-        "--json",
-        "--device",
-        "cpu",
-        "--out",
-        "run",
-    ];
-    sandbox.run(&run).json();
+    run_small(&sandbox);
     let folder = sandbox.run(&["stages", "run", "--json"]).json();
     let replicas = folder["replicas"].as_array().expect("replicas");
     assert_eq!(replicas.len(), 2);
