@@ -221,4 +221,31 @@ mod tests {
         let mean = paths.iter().map(rise).sum::<f64>() / n;
         assert!((mean - (s.mean[59] - s.mean[0])).abs() < 0.01, "{mean}");
     }
+
+    #[test]
+    fn simulated_fits_scatter_about_the_fit_and_depend_on_their_curve_only() {
+        let grid: Vec<f64> = (0..40).map(|i| 1.0 + 0.15 * f64::from(i)).collect();
+        let scatter = |sd: f64| {
+            let fit = Fit::new(points(40, sd, false, f64::sin)).unwrap();
+            let all = fit.simulated_slopes(&grid, 200, 3).unwrap();
+            assert_eq!(all, fit.simulated_slopes(&grid, 200, 3).unwrap());
+            assert_ne!(all, fit.simulated_slopes(&grid, 200, 4).unwrap());
+            let slope = fit.smooth(&grid).slope;
+            let n = all.len() as f64;
+            let mut sum = 0.0;
+            for g in [10, 20, 30] {
+                let mean = all.iter().map(|p| p[g]).sum::<f64>() / n;
+                let square = all.iter().map(|p| (p[g] - mean).powi(2)).sum::<f64>();
+                let own = (square / n).sqrt();
+                // The fit to a fit is smoother: its slopes, of 1 at most, may be a tenth less.
+                assert!(
+                    (mean - slope[g]).abs() < 0.1 + 4.0 * own / n.sqrt(),
+                    "{mean}"
+                );
+                sum += own;
+            }
+            sum
+        };
+        assert!(scatter(0.2) > 3.0 * scatter(0.02));
+    }
 }

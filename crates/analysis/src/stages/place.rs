@@ -107,3 +107,44 @@ fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
     let (below, above) = (place.floor() as usize, place.ceil() as usize);
     Some(sorted[below] + (sorted[above] - sorted[below]) * (place - below as f64))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_edge_of_a_jump_lies_anywhere_between_two_measurements_and_a_slow_one_is_resolved() {
+        let motion = Motion {
+            x: (0..=200).map(|i| 0.1 * f64::from(i)).collect(),
+            curves: Vec::new(),
+            measured: (0..=20).map(f64::from).collect(),
+        };
+        let length = |first: f64, last: f64| {
+            let inside = |x: &f64| f64::from(u8::from((first..=last).contains(x)));
+            let speed: Vec<f64> = motion.x.iter().map(inside).collect();
+            let mean = Track {
+                along: speed.clone(),
+                speed,
+            };
+            let episode = Episode {
+                ends: (0, 200),
+                fastest: 35,
+                core: 33..38,
+                strength: 1.0,
+            };
+            unresolved(&motion, &mean, &episode, 3.7)
+        };
+        // All of it between 3 and 4.
+        assert!((length(3.3, 3.7) - 1.0).abs() < 1e-9);
+        // A tenth of it between any two.
+        assert_eq!(length(2.0, 12.0), 0.0);
+        let part = length(2.0, 5.0);
+        assert!(0.0 < part && part < 1.0, "{part}");
+    }
+
+    #[test]
+    fn quantiles_lie_between_neighbours() {
+        assert_eq!(quantile(&[1.0, 2.0, 4.0], 0.75), Some(3.0));
+        assert_eq!(quantile(&[], 0.5), None);
+    }
+}

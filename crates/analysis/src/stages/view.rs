@@ -115,7 +115,7 @@ pub(super) struct Episode {
     /// The stretch about it where it is nearly as fast.
     pub core: Range<usize>,
     /// Its surest change, in units of what the bar asks for: enough from 1 on.
-    strength: f64,
+    pub strength: f64,
 }
 
 /// A slow place with the episodes at its sides and what speaks for it.
