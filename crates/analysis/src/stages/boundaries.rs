@@ -26,13 +26,18 @@ pub(super) fn boundaries(
             slowdown: settings.slowdown,
             least_change: settings.least_change,
             sure_change: settings.sure_change,
-            level: settings.level,
         };
-        let simulated = || simulated(&changing, &motion, view);
-        let places = slow_places(&motion, &bar, simulated);
-        let places = places.ok_or_else(|| singular(&changing[0]))?;
-        groups.extend(places.into_iter().map(|place| Group {
-            members: vec![(number, place)],
+        let found = slow_places(&motion, &bar);
+        if found.candidates.is_empty() {
+            continue;
+        }
+        let simulated = simulated(&changing, &motion, view)?;
+        let simulated = found.tracks(&simulated);
+        groups.extend(found.candidates.iter().map(|candidate| {
+            let place = candidate.place(&motion, &found.mean, &simulated, settings.level);
+            Group {
+                members: vec![(number, place)],
+            }
         }));
     }
     join(&mut groups, settings.same_place);
@@ -96,17 +101,18 @@ fn motion(
 /// Simulations of a view.
 const SIMULATIONS: usize = 100;
 
-/// Velocities of the curves of a view by fits to simulated measurements, each in units of its own greatest; `None` if one cannot be fitted.
+/// Velocities of the curves of a view by fits to simulated measurements, each in units of its own greatest, `[curve][simulation][place]`.
 fn simulated(
     changing: &[Changing<'_>],
     motion: &Motion,
     view: &View,
-) -> Option<Vec<Vec<Vec<f64>>>> {
-    let of = |(id, (_, _, fit)): (usize, &Changing<'_>)| {
-        let all = fit.simulated_slopes(&motion.x, SIMULATIONS, id as u64)?;
+) -> Result<Vec<Vec<Vec<f64>>>, StageError> {
+    let of = |(id, curve): (usize, &Changing<'_>)| {
+        let all = curve.2.simulated_slopes(&motion.x, SIMULATIONS, id as u64);
+        let all = all.ok_or_else(|| singular(curve))?;
         let own =
             |slopes: &Vec<f64>| velocity(slopes, view.falling, greatest(slopes, view.falling));
-        Some(all.iter().map(own).collect())
+        Ok(all.iter().map(own).collect())
     };
     changing.iter().enumerate().map(of).collect()
 }

@@ -20,7 +20,6 @@
 
 use std::ops::Range;
 
-use super::place::SlowPlace;
 use super::valley::Valley;
 
 /// Velocities of a view on an even grid of x.
@@ -52,19 +51,30 @@ pub(super) struct Bar {
     pub slowdown: f64,
     pub least_change: f64,
     pub sure_change: f64,
-    pub level: f64,
 }
 
-/// The slow places of `motion` that pass the bar, by x. `simulated` gives velocities of each curve as fits to simulated measurements show them,
-/// `[curve][simulation][place]`, if a place is found at all; `None` if it does.
-pub(super) fn slow_places(
-    motion: &Motion,
-    bar: &Bar,
-    simulated: impl FnOnce() -> Option<Vec<Vec<Vec<f64>>>>,
-) -> Option<Vec<SlowPlace>> {
+/// What is slow in a view.
+pub(super) struct Found {
+    /// The slow places that pass the bar, by x.
+    pub candidates: Vec<Candidate>,
+    /// The view along its mean path.
+    pub mean: Track,
+    leaders: Vec<Leader>,
+}
+
+impl Found {
+    /// The view along other paths, `[curve][path][place]`.
+    pub fn tracks(&self, curves: &[Vec<Vec<f64>>]) -> Vec<Track> {
+        let curves: Vec<&Vec<Vec<f64>>> = curves.iter().collect();
+        Track::all(&self.leaders, &curves)
+    }
+}
+
+/// Looks for the slow places of `motion` that pass the bar.
+pub(super) fn slow_places(motion: &Motion, bar: &Bar) -> Found {
     let tracks = Tracks::new(motion);
     let mut candidates = tracks.minima();
-    let standing = loop {
+    let candidates = loop {
         let mut edges = vec![0];
         edges.extend(&candidates);
         edges.push(motion.x.len() - 1);
@@ -84,17 +94,11 @@ pub(super) fn slow_places(
             None => break weighed,
         };
     };
-    if standing.is_empty() {
-        return Some(Vec::new());
+    Found {
+        candidates,
+        mean: tracks.mean,
+        leaders: tracks.leaders,
     }
-    let simulated = simulated()?;
-    let simulated = Track::all(&tracks.leaders, &simulated.iter().collect::<Vec<_>>());
-    let places = standing.iter();
-    Some(
-        places
-            .map(|c| c.place(motion, &tracks.mean, &simulated, bar.level))
-            .collect(),
-    )
 }
 
 /// Fewest measurements in an episode, and between the fastest places of two: two make one difference, and a curve through it says nothing
@@ -150,10 +154,12 @@ pub(super) struct Track {
     pub along: Vec<f64>,
 }
 
+/// The curve that is fastest in the mean at one place, and the sign of its velocity.
+type Leader = (usize, f64);
+
 /// A view along its mean path and along each drawn one.
 struct Tracks {
-    /// The curve that is fastest in the mean, at each place, and the sign of its velocity.
-    leaders: Vec<(usize, f64)>,
+    leaders: Vec<Leader>,
     mean: Track,
     paths: Vec<Track>,
 }
@@ -166,7 +172,7 @@ impl Tracks {
             let fastest = fastest.unwrap_or(0);
             (fastest, motion.curves[fastest].mean[g].signum())
         };
-        let leaders: Vec<(usize, f64)> = (0..motion.x.len()).map(leader).collect();
+        let leaders: Vec<Leader> = (0..motion.x.len()).map(leader).collect();
         let mean: Vec<&Vec<f64>> = motion.curves.iter().map(|c| &c.mean).collect();
         let mean = Track::of(&leaders, &mean);
         let paths: Vec<&Vec<Vec<f64>>> = motion.curves.iter().map(|c| &c.paths).collect();
@@ -238,9 +244,9 @@ impl Tracks {
 
 impl Track {
     /// Along one path of each curve, whose velocities are `curves`.
-    fn of(leaders: &[(usize, f64)], curves: &[&Vec<f64>]) -> Track {
+    fn of(leaders: &[Leader], curves: &[&Vec<f64>]) -> Track {
         let top = |g: usize| curves.iter().fold(0.0f64, |m, c| m.max(c[g].abs()));
-        let forward = |(g, &(leader, sign)): (usize, &(usize, f64))| sign * curves[leader][g];
+        let forward = |(g, &(leader, sign)): (usize, &Leader)| sign * curves[leader][g];
         Track {
             speed: (0..leaders.len()).map(top).collect(),
             along: leaders.iter().enumerate().map(forward).collect(),
@@ -248,7 +254,7 @@ impl Track {
     }
 
     /// The same of every path, `[curve][path][place]`.
-    fn all(leaders: &[(usize, f64)], curves: &[&Vec<Vec<f64>>]) -> Vec<Track> {
+    fn all(leaders: &[Leader], curves: &[&Vec<Vec<f64>>]) -> Vec<Track> {
         let count = curves.iter().map(|c| c.len()).min().unwrap_or(0);
         let of = |i: usize| {
             let curves: Vec<&Vec<f64>> = curves.iter().map(|c| &c[i]).collect();
