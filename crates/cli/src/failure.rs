@@ -32,7 +32,7 @@ struct Failure {
 
 /// Prints an error to standard error; with `json` its last line is `{"error": …}`.
 pub fn report(error: &anyhow::Error, json: bool) -> ExitCode {
-    eprintln!("error: {}", sentence(error));
+    errln!("error: {}", sentence(error));
     if json {
         print_json(&locate(error));
     }
@@ -42,7 +42,7 @@ pub fn report(error: &anyhow::Error, json: bool) -> ExitCode {
 /// Says where a command was interrupted and how it goes on; to a script, which gets no result from
 /// it, in the way of a failure.
 pub fn interrupted(how: String, json: bool) -> ExitCode {
-    eprintln!("{how}");
+    errln!("{how}");
     if json {
         print_json(&Failure {
             message: how,
@@ -50,6 +50,11 @@ pub fn interrupted(how: String, json: bool) -> ExitCode {
         });
     }
     ExitCode::from(INTERRUPTED)
+}
+
+/// The failure that standard output did not take the result. The work itself is done by then.
+pub fn unprinted(error: std::io::Error) -> anyhow::Error {
+    anyhow::Error::new(error).context("cannot write the result to standard output")
 }
 
 /// A failure that only the binary itself can see, about a file or folder.
@@ -117,7 +122,7 @@ fn sentence(error: &anyhow::Error) -> String {
 }
 
 fn print_json(failure: &Failure) {
-    eprintln!("{}", serde_json::json!({ "error": failure }));
+    errln!("{}", serde_json::json!({ "error": failure }));
 }
 
 fn locate(error: &anyhow::Error) -> Failure {

@@ -1,11 +1,10 @@
 //! The `ontogeny` binary: parse, build, call, print.
 
 #![recursion_limit = "256"]
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "the binary is what speaks to the terminal"
-)]
+
+// First, so that its macros are known below.
+#[macro_use]
+mod terminal;
 
 mod arguments;
 mod bench;
@@ -42,10 +41,15 @@ fn main() -> ExitCode {
         )
         .with_target(false)
         .without_time()
+        // It would complain on standard error that standard error is gone, and panic there.
+        .log_internal_errors(false)
         .init();
     let json = arguments.json;
     match commands::dispatch(arguments) {
-        Ok(commands::Finish::Complete) => ExitCode::SUCCESS,
+        Ok(commands::Finish::Complete) => match terminal::finish() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => failure::report(&failure::unprinted(error), json),
+        },
         Ok(commands::Finish::Interrupted(how)) => failure::interrupted(how, json),
         Err(error) => failure::report(&error, json),
     }

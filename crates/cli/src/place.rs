@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 use ontogeny_analysis::component;
+use ontogeny_data::Source;
 use ontogeny_model::device::{self, Chosen, DeviceChoice};
 use ontogeny_store::{RUN_SCHEMA, RunFolder, RunManifest, rfc3339, write_atomically};
 use ontogeny_training::config::{LoadedConfig, RunConfig};
@@ -48,6 +49,11 @@ pub fn build(loaded: &LoadedConfig) -> Result<Run> {
         .collect();
     let built = Run::build(loaded, &cache).map_err(anyhow::Error::from);
     let checked = built.and_then(|run| components_exist(loaded, &run).map(|()| run));
+    if let Ok(run) = &checked {
+        for notice in run.sources().into_iter().flat_map(Source::notices) {
+            errln!("note: {notice}");
+        }
+    }
     checked.inspect_err(|_| {
         // What cannot be removed does no harm, and the failure itself is what has to be told.
         for file in files().iter().filter(|file| !before.contains(file)) {
@@ -76,9 +82,11 @@ pub fn device(text: &str) -> Result<Chosen> {
     let choice: DeviceChoice = text.parse()?;
     let chosen = device::open(choice)?;
     if chosen.entry.software {
-        eprintln!(
+        errln!(
             "note: {} ({}): {}",
-            chosen.entry.name, chosen.entry.description, chosen.reason
+            chosen.entry.name,
+            chosen.entry.description,
+            chosen.reason
         );
     }
     Ok(chosen)

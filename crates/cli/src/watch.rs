@@ -33,9 +33,9 @@ impl Observer for Lines {
     fn begin(&mut self, replicas: &[String], step: Step, last: Step) {
         let shown = shown(replicas);
         match step.0 {
-            0 => eprintln!("training {shown} for {last} steps"),
-            _ if step == last => eprintln!("training {shown}: complete at step {last}"),
-            _ => eprintln!("training {shown}: going on from step {step} of {last}"),
+            0 => errln!("training {shown} for {last} steps"),
+            _ if step == last => errln!("training {shown}: complete at step {last}"),
+            _ => errln!("training {shown}: going on from step {step} of {last}"),
         }
         self.pace = Some(Pace::new(step.0, last.0));
     }
@@ -58,9 +58,10 @@ impl Observer for Lines {
                 "" => String::new(),
                 stage => format!("  stage: {stage}"),
             };
-            eprintln!(
+            errln!(
                 "  step {:>7} of {}  loss {mean:.3}{stage}  {left}",
-                progress.step, progress.last
+                progress.step,
+                progress.last
             );
         }
     }
@@ -70,11 +71,11 @@ impl Observer for Lines {
     }
 
     fn boundary(&mut self, sentence: &str) {
-        eprintln!("  {sentence}");
+        errln!("  {sentence}");
     }
 
     fn frozen(&mut self, replica: &str, step: u64) {
-        eprintln!(
+        errln!(
             "warning: {replica} is no longer finite at step {step}; it is frozen, the others go on"
         );
     }
@@ -99,14 +100,14 @@ struct Replayed {
 
 impl Observer for Replayed {
     fn begin(&mut self, replicas: &[String], step: Step, last: Step) {
-        eprintln!("replaying {} from step {step} to {last}", shown(replicas));
+        errln!("replaying {} from step {step} to {last}", shown(replicas));
         self.pace = Some(Pace::new(step.0, last.0));
     }
 
     fn step(&mut self, step: Step) {
         let Some(pace) = &mut self.pace else { return };
         if let Some(left) = pace.due(step.0) {
-            eprintln!("  step {step:>7} of {}  {left}", pace.last);
+            errln!("  step {step:>7} of {}  {left}", pace.last);
         }
     }
 
@@ -147,7 +148,7 @@ impl Measurements {
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         if done == 0 {
-            eprintln!("analysing {total} checkpoints");
+            errln!("analysing {total} checkpoints");
             *pace = Some(Pace::new(0, total as u64));
             return;
         }
@@ -155,7 +156,7 @@ impl Measurements {
         if done == total {
             pace.finish(done as u64, "checkpoints");
         } else if let Some(left) = pace.due(done as u64) {
-            eprintln!("  checkpoint {done:>4} of {total}  {left}");
+            errln!("  checkpoint {done:>4} of {total}  {left}");
         }
     }
 }
@@ -193,7 +194,7 @@ impl Pace {
     fn finish(&self, done: u64, what: &str) {
         let count = done.saturating_sub(self.first);
         if count > 0 {
-            eprintln!(
+            errln!(
                 "  {count} {what} in {}",
                 duration(self.begun.elapsed().as_secs_f64())
             );

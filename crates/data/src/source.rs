@@ -174,6 +174,16 @@ impl Source {
         }
     }
 
+    /// What was noticed while the source was built and does not keep it from being used, each a
+    /// sentence for a person: documents left out, characters without a token. The same sentences
+    /// come from a corpus that was tokenized before.
+    pub fn notices(&self) -> &[String] {
+        match self {
+            Self::NgramInduction(_) => &[],
+            Self::Text(source) => source.notices(),
+        }
+    }
+
     /// Number of tokens: every token is smaller.
     pub fn d_vocab(&self) -> usize {
         match self {

@@ -207,6 +207,22 @@ impl Run {
         })
     }
 
+    /// Every source once: those that replicas are trained on, then those that the loss is only
+    /// measured on.
+    pub fn sources(&self) -> Vec<&Source> {
+        let trained = self.replicas().flat_map(|replica| &replica.phases);
+        let all = trained
+            .map(|(_, source)| source)
+            .chain(self.evals.iter().map(|(_, source)| source));
+        let mut once: Vec<&Source> = Vec::new();
+        for source in all {
+            if once.iter().all(|seen| seen.key() != source.key()) {
+                once.push(source);
+            }
+        }
+        once
+    }
+
     /// Every replica, in the order of the configuration.
     pub fn replicas(&self) -> impl Iterator<Item = &Replica> {
         self.groups.iter().flat_map(|g| &g.replicas)

@@ -183,7 +183,7 @@ fn detect(run: &Run, rows: &[MeasureRow]) -> Result<Vec<ReplicaStages>> {
     for (replica, report) in found {
         match report {
             Ok(report) => all.push(ReplicaStages { replica, report }),
-            Err(error) => eprintln!("warning: no stages of {replica}: {error}"),
+            Err(error) => errln!("warning: no stages of {replica}: {error}"),
         }
     }
     Ok(all)
@@ -215,7 +215,7 @@ pub fn add_seconds(path: &Path, phase: &str, seconds: f64) -> Result<()> {
 pub fn print_stages(analysed: &Analysed) {
     print_verdicts(&analysed.rows);
     for found in &analysed.stages {
-        println!("{}", found.replica);
+        outln!("{}", found.replica);
         for stage in &found.report.stages {
             let end = match (stage.end, stage.end_lo, stage.end_hi) {
                 (Some(at), Some(lo), Some(hi)) => format!("{at:.0} ({lo:.0}–{hi:.0})"),
@@ -229,7 +229,7 @@ pub fn print_stages(analysed: &Analysed) {
                     None => format!("  Δλ̂ {d:+.1}"),
                 });
 
-            println!(
+            outln!(
                 "  {:<15} {:>6.0} to {end:<22} Δloss {:+.3}{llc}",
                 stage.name.as_str(),
                 stage.start,
@@ -249,7 +249,7 @@ fn print_verdicts(rows: &[MeasureRow]) {
     };
     let [ok, suspect, failed] = ["ok", "suspect", "failed"].map(of);
     if ok + suspect + failed > 0 {
-        println!("estimates of λ̂: {ok} ok, {suspect} suspect, {failed} failed");
+        outln!("estimates of λ̂: {ok} ok, {suspect} suspect, {failed} failed");
     }
 }
 

@@ -39,7 +39,7 @@ pub fn command(a: &BenchArguments, json: bool) -> Result<()> {
     workload.d_vocab = a.vocabulary.map_or(workload.d_vocab, |n| n as usize);
     let mut all = Vec::with_capacity(replicas.len());
     if !json {
-        println!(
+        outln!(
             "{:?} {:?} on {} ({}), {threads} threads, {}",
             a.task,
             a.workload,
@@ -47,7 +47,7 @@ pub fn command(a: &BenchArguments, json: bool) -> Result<()> {
             chosen.entry.description,
             ontogeny_kernels::instruction_set(),
         );
-        println!("{}", header());
+        outln!("{}", header());
     }
     for replicas in replicas {
         let plan = Plan {
@@ -60,7 +60,7 @@ pub fn command(a: &BenchArguments, json: bool) -> Result<()> {
         };
         let measured = bench::measure(&plan, &chosen)?;
         if !json {
-            println!("{}", line(&measured));
+            outln!("{}", line(&measured));
         }
         all.push(measured);
     }

@@ -78,7 +78,7 @@ pub fn command(a: &CalibrateArguments, json: bool) -> Result<()> {
     let calibration = calibrate(&places, &effort, &|done, total| {
         if done > 0 && !json {
             let left = begun.elapsed().as_secs_f64() / done as f64 * (total - done) as f64;
-            eprintln!("  {done} of {total}, about {left:.0} s left");
+            errln!("  {done} of {total}, about {left:.0} s left");
         }
     })?;
     let block = block(&calibration);
@@ -104,13 +104,13 @@ pub fn command(a: &CalibrateArguments, json: bool) -> Result<()> {
         print(&calibration);
         match &block {
             Some(block) => {
-                println!("\n{block}\nwritten to {}", toml.display());
+                outln!("\n{block}\nwritten to {}", toml.display());
             }
             None => {
-                println!("\nnothing to recommend: no setting of the grid can be used everywhere")
+                outln!("\nnothing to recommend: no setting of the grid can be used everywhere")
             }
         }
-        println!("the grid as a picture: {}", picture.display());
+        outln!("the grid as a picture: {}", picture.display());
     }
     Ok(())
 }
@@ -132,21 +132,21 @@ fn block(calibration: &Calibration) -> Option<String> {
 
 fn print(calibration: &Calibration) {
     for grid in &calibration.grids {
-        println!("{}: steepest curvature {:.3}", grid.name, grid.curvature);
+        outln!("{}: steepest curvature {:.3}", grid.name, grid.curvature);
         for row in &grid.rows {
-            print!("  γ {:>8}", row[0].localization);
+            out!("  γ {:>8}", row[0].localization);
             for cell in row {
-                print!("   {}", word(cell));
+                out!("   {}", word(cell));
             }
-            println!();
+            outln!();
         }
-        print!("  {:>10}", "ε");
+        out!("  {:>10}", "ε");
         for cell in &grid.rows[0] {
-            print!("   {:<16}", format!("about {:.0e}", cell.epsilon));
+            out!("   {:<16}", format!("about {:.0e}", cell.epsilon));
         }
-        println!();
+        outln!();
         for cell in &grid.temperatures {
-            println!(
+            outln!(
                 "  nβ {:>6.0}: {}  (γ {:.0}, ε {:.1e})",
                 cell.nbeta,
                 word(cell),
@@ -156,7 +156,7 @@ fn print(calibration: &Calibration) {
         }
     }
     if let Some(best) = &calibration.recommended {
-        println!("{}", best.reason);
+        outln!("{}", best.reason);
     }
 }
 

@@ -94,8 +94,8 @@ pub fn command(a: &CompareArguments, json: bool) -> Result<()> {
         });
         print_json(&printed);
     } else {
-        print!("{}", markdown::tables(&input));
-        println!("\ncomparison: {}", out.join("compare.html").display());
+        out!("{}", markdown::tables(&input));
+        outln!("\ncomparison: {}", out.join("compare.html").display());
     }
     Ok(())
 }

@@ -44,17 +44,18 @@ pub fn command(a: &DataArguments, json: bool) -> Result<()> {
             all.push(json!({
                 "name": name,
                 "description": description,
+                "notices": source.notices(),
                 "frequencies": frequencies,
                 "samples": decoded,
             }));
             continue;
         }
-        println!(
+        outln!(
             "{name}: {} tokens, sequences of {} positions",
             source.d_vocab(),
             source.n_ctx()
         );
-        print!("{}", describe(&description));
+        out!("{}", describe(&description));
         let mut order: Vec<usize> = (0..frequencies.len()).collect();
         order.sort_by(|&i, &j| frequencies[j].total_cmp(&frequencies[i]));
         let most: Vec<String> = order
@@ -68,10 +69,10 @@ pub fn command(a: &DataArguments, json: bool) -> Result<()> {
                 )
             })
             .collect();
-        println!("  most frequent: {}", most.join("  "));
+        outln!("  most frequent: {}", most.join("  "));
         for sample in decoded {
             let separator = if description.train.is_some() { "" } else { " " };
-            println!("  sample: {}", sample.join(separator).replace('\n', "⏎"));
+            outln!("  sample: {}", sample.join(separator).replace('\n', "⏎"));
         }
     }
     if json {

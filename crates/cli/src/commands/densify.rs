@@ -69,7 +69,7 @@ pub fn command(a: &DensifyArguments, json: bool) -> Result<Finish> {
             report::report_in(&run, &folder, &chosen.entry, &analysed, &command)?;
         if !json {
             analyze::print_stages(&analysed);
-            println!("report: {}", path.display());
+            outln!("report: {}", path.display());
         }
         result["seconds"]["analyze"] = json!(analysed.seconds);
         result["seconds"]["report"] = json!(report_seconds);
@@ -203,7 +203,7 @@ fn print(run: &Run, stretches: &[Vec<Stretch>], done: &[Densified], seconds: f64
             (Some(name), _) => format!("{name}: "),
             (None, _) => String::new(),
         };
-        println!(
+        outln!(
             "{of}{} checkpoints added in {}, {} were there; {} steps replayed, the same bits at {} checkpoints",
             done.added.len(),
             where_.join(", "),
@@ -212,5 +212,5 @@ fn print(run: &Run, stretches: &[Vec<Stretch>], done: &[Densified], seconds: f64
             done.met.len()
         );
     }
-    println!("replayed in {}", watch::duration(seconds));
+    outln!("replayed in {}", watch::duration(seconds));
 }

@@ -25,8 +25,8 @@ pub fn command(json: bool) -> Result<()> {
             .as_ref()
             .map_or(String::new(), |b| format!(", {b}"));
         let software = if d.software { ", software" } else { "" };
-        println!("{:<7} {}{backend}{software}", d.name, d.description);
+        outln!("{:<7} {}{backend}{software}", d.name, d.description);
     }
-    println!("auto takes {}: {reason}", auto.name);
+    outln!("auto takes {}: {reason}", auto.name);
     Ok(())
 }

@@ -197,24 +197,24 @@ fn print(stored: &Stored, path: &Path) {
         .iter()
         .map(|share| format!("{:.1} %", 100.0 * share))
         .collect();
-    println!(
+    outln!(
         "variance of the outputs on each component: {}",
         shares.join(", ")
     );
     let place = |place: &[f64]| -> String { place.iter().map(|x| format!("{x:>9.3}")).collect() };
     for oracle in &d.oracles {
-        println!("{:<24} {}", oracle.name, place(&oracle.place));
+        outln!("{:<24} {}", oracle.name, place(&oracle.place));
     }
     for way in &d.paths {
         for (word, at) in [("from", 0), ("to", way.steps.len().saturating_sub(1))] {
             if let (Some(step), Some(own)) = (way.steps.get(at), way.places.get(at)) {
                 let name = format!("{} {word} step {step}", way.replica);
-                println!("{name:<24} {}", place(own));
+                outln!("{name:<24} {}", place(own));
             }
         }
     }
     for left in &stored.left_out {
-        println!("left out: {}, since {}", left.replica, left.reason);
+        outln!("left out: {}, since {}", left.replica, left.reason);
     }
-    println!("{}", path.display());
+    outln!("{}", path.display());
 }

@@ -21,7 +21,7 @@ pub fn command(a: &ExportArguments, json: bool) -> Result<()> {
             "step": checkpoint.step,
         }));
     } else {
-        println!("{name} at step {}: {}", checkpoint.step, path.display());
+        outln!("{name} at step {}: {}", checkpoint.step, path.display());
     }
     Ok(())
 }

@@ -46,7 +46,7 @@ pub fn command(a: &ForkArguments, json: bool) -> Result<Finish> {
         };
         opened.announce();
         if !json {
-            println!("fork: {}", opened.folder.root().display());
+            outln!("fork: {}", opened.folder.root().display());
         }
         let went = match a.train_only {
             true => run::trained(&opened, a.plain, json, &interrupter)?,

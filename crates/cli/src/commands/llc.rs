@@ -82,7 +82,7 @@ pub fn command(a: &LlcArguments, json: bool) -> Result<()> {
 fn print(step: u64, component: &str, llc: &Llc, nbeta: f64, seconds: f64) {
     let figure = |x: Option<f64>| x.map_or("–".to_owned(), |x| format!("{x:.2}"));
     let verdict = judge(llc, nbeta);
-    println!(
+    outln!(
         "step {step:>7}  {component:<12} λ̂ {:>8} ± {:<6} {}: {}",
         figure(llc.mean),
         figure(llc.error()),
@@ -90,7 +90,7 @@ fn print(step: u64, component: &str, llc: &Llc, nbeta: f64, seconds: f64) {
         verdict.reason
     );
     let d = &llc.diagnostics;
-    println!(
+    outln!(
         "  {} draws, {} left out{}; R̂ {}, {} effective, drift {}, acceptance {}, temperature {}, distance {}, in {seconds:.1} s",
         llc.draws,
         llc.left_out,

@@ -67,7 +67,7 @@ pub fn dispatch(arguments: Arguments) -> Result<Finish> {
 
 /// Prints the one JSON object of a command.
 fn print_json(value: &serde_json::Value) {
-    println!("{value}");
+    outln!("{value}");
 }
 
 /// The replica that was named, or the only one.

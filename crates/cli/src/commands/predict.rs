@@ -71,7 +71,7 @@ pub fn command(a: &PredictArguments, json: bool) -> Result<()> {
             .take(SHOWN)
             .map(|&i| format!("{:?} {:.3}", spell(i as u32), row[i]))
             .collect();
-        println!(
+        outln!(
             "{:>12} → {}",
             format!("{:?}", spell(*token)),
             best.join("  ")

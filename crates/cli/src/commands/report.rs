@@ -42,7 +42,7 @@ pub fn command(a: &FolderArguments, json: bool) -> Result<()> {
             "seconds": { "report": seconds },
         }));
     } else {
-        println!("report: {}", path.display());
+        outln!("report: {}", path.display());
     }
     Ok(())
 }

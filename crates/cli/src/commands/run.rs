@@ -21,7 +21,7 @@ pub fn on_interrupt(interrupter: &Interrupter) -> Result<Arc<AtomicBool>> {
         if flag.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
-        eprintln!("\nstopping; what is finished is kept (Ctrl-C again stops at once)");
+        errln!("\nstopping; what is finished is kept (Ctrl-C again stops at once)");
         interrupter.stop(Some("Ctrl-C"));
     })?;
     Ok(asked)
@@ -83,7 +83,7 @@ impl Opened {
 
     /// Says where the run lies and where it is computed.
     pub fn announce(&self) {
-        eprintln!(
+        errln!(
             "{} on {} ({})",
             self.folder.root().display(),
             self.chosen.entry.name,
@@ -132,7 +132,7 @@ pub fn trained(o: &Opened, plain: bool, json: bool, interrupter: &Interrupter) -
         .map(|r| replica_json(r, &outcome, Value::Array(Vec::new())))
         .collect();
     if !json {
-        println!(
+        outln!(
             "trained in {}: {}",
             watch::duration(outcome.seconds),
             o.folder.root().display()
@@ -180,7 +180,7 @@ pub fn whole(
         .collect::<Result<_, serde_json::Error>>()?;
     if !json {
         analyze::print_stages(&analysed);
-        println!("report: {}", path.display());
+        outln!("report: {}", path.display());
     }
     Ok(Went::Through(json!({
         "schema": SCHEMA,

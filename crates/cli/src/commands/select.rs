@@ -267,12 +267,12 @@ impl Found<'_> {
         for (name, (side, loss, row)) in ["A", "B"].into_iter().zip(self.sides) {
             let figure = |key: &str| row.values.get(key).copied().unwrap_or(f64::NAN);
             let word = row.words.get("llc_verdict").map_or("", String::as_str);
-            println!(
+            outln!(
                 "{name}  {} ({})",
                 side.spot.path.display(),
                 side.spot.replica
             );
-            println!(
+            outln!(
                 "   step {}, loss {:.4} nats per token, λ̂ {:.2} ± {:.2} ({word})",
                 side.spot.step,
                 loss / self.tokens as f64,
@@ -282,11 +282,11 @@ impl Found<'_> {
             if word != "ok"
                 && let Some(reason) = row.words.get("llc_reason")
             {
-                println!("   {reason}");
+                outln!("   {reason}");
             }
         }
         let (d, tokens) = (&self.difference, self.tokens as f64);
-        println!(
+        outln!(
             "Δℓ = ℓ(B) − ℓ(A)  {:+.4} ± {:.4} nats per sequence of {tokens} tokens ({:+.5} ± {:.5} per token), paired over \
              {} held-out sequences",
             d.loss,
@@ -295,13 +295,15 @@ impl Found<'_> {
             d.loss_se / tokens,
             self.sequences
         );
-        println!(
+        outln!(
             "Δλ̂ = λ̂(B) − λ̂(A)  {:+.3} ± {:.3}, paired over {} chains",
-            d.llc, d.llc_se, self.chains
+            d.llc,
+            d.llc_se,
+            self.chains
         );
         let by_sequence = self.by_sequence();
         let level = 100.0 * self.level;
-        println!(
+        outln!(
             "\n{:>11} {:>11}  {:>12}  {:>27}  {:>9}",
             "sequences",
             "tokens",
@@ -310,7 +312,7 @@ impl Found<'_> {
             "P(A wins)"
         );
         for odds in &by_sequence.odds {
-            println!(
+            outln!(
                 "{:>11} {:>11}  {:>12}  {:>27}  {:>9.3}",
                 count(odds.n),
                 count(odds.n * tokens),
@@ -319,13 +321,13 @@ impl Found<'_> {
                 odds.prefers_a
             );
         }
-        println!();
+        outln!();
         for (unit, selection) in [("sequences", &by_sequence), ("tokens", &self.by_token())] {
-            println!("{}", crossing(unit, selection, level));
+            outln!("{}", crossing(unit, selection, level));
         }
-        println!();
+        outln!();
         for caveat in CAVEATS {
-            println!("- {caveat}");
+            outln!("- {caveat}");
         }
     }
 }

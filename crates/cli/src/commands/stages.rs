@@ -150,18 +150,21 @@ fn view(curve: &str) -> View {
 
 fn print_found(found: &Found) {
     if !found.name.is_empty() {
-        println!("{}", found.name);
+        outln!("{}", found.name);
     }
     let boundaries = &found.report.boundaries;
     match boundaries.len() {
-        0 => println!("  no boundary: one episode of change, or none"),
-        _ => println!(
+        0 => outln!("  no boundary: one episode of change, or none"),
+        _ => outln!(
             "  {:<12} {:<22} {:>8} {:>8}  shown by",
-            "boundary", "90 % interval", "slowest", "evidence"
+            "boundary",
+            "90 % interval",
+            "slowest",
+            "evidence"
         ),
     }
     for b in boundaries {
-        println!(
+        outln!(
             "  {:<12.0} {:<22} {:>8.0} {:>8.2}  {}",
             b.at,
             format!("{:.0} to {:.0}", b.lo, b.hi),
@@ -201,33 +204,38 @@ fn print_stage(stage: &Stage) {
         .iter()
         .map(|(curve, change)| format!("{curve} {change:+.3}"))
         .collect();
-    println!(
+    outln!(
         "  {:<15} {:>7.0} to {end:<9} {}",
         stage.name.as_str(),
         stage.start,
         changes.join("  ")
     );
     if stage.name != stages::StageName::Unnamed {
-        println!("    {}", stage.why);
+        outln!("    {}", stage.why);
     }
 }
 
 fn print_replay(replay: &Replay) {
-    println!("  as the run went on:");
+    outln!("  as the run went on:");
     for f in &replay.boundaries {
-        println!(
+        outln!(
             "  {:<12.0} announced at step {}, {:.0} steps later ({:.2} on ln(step + 1))",
-            f.boundary.at, f.announced_at, f.delay, f.delay_log
+            f.boundary.at,
+            f.announced_at,
+            f.delay,
+            f.delay_log
         );
     }
     for w in &replay.withdrawn {
-        println!(
+        outln!(
             "  {:<12.0} announced at step {} and withdrawn at step {}",
-            w.boundary.at, w.announced_at, w.withdrawn_at
+            w.boundary.at,
+            w.announced_at,
+            w.withdrawn_at
         );
     }
     if replay.withdrawn.is_empty() {
-        println!("  nothing was withdrawn");
+        outln!("  nothing was withdrawn");
     }
 }
 

@@ -49,7 +49,7 @@ pub fn train_in(
     place::write_json(&folder.root().join("training.json"), &outcome.replicas)?;
     for replica in &outcome.replicas {
         if let Some(step) = replica.frozen_at {
-            eprintln!(
+            errln!(
                 "warning: {} stopped being finite at step {step} and was frozen there",
                 replica.name
             );

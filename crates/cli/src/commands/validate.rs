@@ -26,9 +26,14 @@ pub fn command(a: &ValidateArguments, json: bool) -> Result<()> {
     };
     let begun = Instant::now();
     if !json {
-        println!(
+        outln!(
             "{:<26} {:>8} {:>8} {:>9} {:>7} {:>9}  verdict",
-            "case", "estimate", "± se", "expected", "λ", "nβ"
+            "case",
+            "estimate",
+            "± se",
+            "expected",
+            "λ",
+            "nβ"
         );
     }
     let all: Vec<Case> = specs
@@ -55,7 +60,7 @@ pub fn command(a: &ValidateArguments, json: bool) -> Result<()> {
             "seconds": begun.elapsed().as_secs_f64(),
         }));
     } else {
-        println!(
+        outln!(
             "{} passed, {failed} failed, in {:.0} s",
             all.len() - failed,
             begun.elapsed().as_secs_f64()
@@ -107,7 +112,7 @@ fn print_case(case: &Case) {
             (true, true) => format!("ok: {}", case.verdict.reason),
             (true, false) => format!("FAILED: {}", case.verdict.reason),
         };
-        println!(
+        outln!(
             "{:<26} {:>8.4} {:>8.4} {expected:>9} {:>7.3} {:>9.1}  {verdict}",
             if last { &case.name } else { "" },
             row.estimate,

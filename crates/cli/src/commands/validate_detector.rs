@@ -16,9 +16,13 @@ pub fn command(seeds: u64, json: bool) -> Result<()> {
     }
     let begun = Instant::now();
     if !json {
-        println!(
+        outln!(
             "{:<58} {:>5} {:>5}  {:<22} {:>6}",
-            "family", "exact", "more", "judged by (95 % interval)", "width"
+            "family",
+            "exact",
+            "more",
+            "judged by (95 % interval)",
+            "width"
         );
     }
     let outcomes = measure(seeds, &StageSettings::default(), &mut |outcome| {
@@ -53,7 +57,7 @@ pub fn command(seeds: u64, json: bool) -> Result<()> {
         }));
         return Ok(());
     }
-    println!(
+    outln!(
         "intervals of 90 % that hold the truth: {}; between {:.0} and {:.0} % in {} of {} families",
         told(all(true)),
         100.0 * COVERAGE.0,
@@ -61,14 +65,14 @@ pub fn command(seeds: u64, json: bool) -> Result<()> {
         met(true),
         with(true).count()
     );
-    println!(
+    outln!(
         "curves without a boundary that show one: {}; at most {:.0} % in {} of {} families",
         told(all(false)),
         100.0 * FALSE_ALARMS,
         met(false),
         with(false).count()
     );
-    println!(
+    outln!(
         "{seeds} curves of each family, in {:.0} s",
         begun.elapsed().as_secs_f64()
     );
@@ -93,7 +97,7 @@ fn print_outcome(outcome: &Outcome) {
             percent(score.within_plateau)
         ),
     };
-    println!(
+    outln!(
         "{:<58} {:>5} {:>5}  {:<22} {width:>6}  {}{plateau}",
         outcome.family.name,
         percent(score.exact),

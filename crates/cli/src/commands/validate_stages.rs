@@ -31,18 +31,23 @@ pub fn command(seed: u64, json: bool) -> Result<()> {
             "seconds": seconds,
         }));
     } else {
-        println!(
+        outln!(
             "linear networks 5-4-4 with three modes at rates 4, 1 and 1/4; {} checkpoints, {} seeds of measured loss and λ̂; steps",
-            staged.checkpoints, staged.seeds
+            staged.checkpoints,
+            staged.seeds
         );
-        println!(
+        outln!(
             "{:<10} {:<27} {:>9} {:>19} {:>9}  verdict",
-            "start", "of", "measured", "interval", "expected"
+            "start",
+            "of",
+            "measured",
+            "interval",
+            "expected"
         );
         for finding in &staged.findings {
             print(finding);
         }
-        println!("{passed} passed, {failed} failed, in {seconds:.0} s");
+        outln!("{passed} passed, {failed} failed, in {seconds:.0} s");
     }
     if failed > 0 {
         let names: Vec<String> = of(false)
@@ -63,7 +68,7 @@ fn print(finding: &Finding) {
         Some(false) => "FAILED: ",
         None => "",
     };
-    println!(
+    outln!(
         "{:<10} {:<27} {:>9} {:>19} {:>9}  {word}{}",
         finding.start,
         finding.what,

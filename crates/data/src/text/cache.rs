@@ -30,6 +30,9 @@ pub(crate) struct Header {
     /// The parts of each corpus, training first, where there are several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) corpora: Vec<[Part; 2]>,
+    /// What was noticed while the tokens were made, as sentences for a person.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) notices: Vec<String>,
     /// The tokenizer, as the text of a `tokenizer.json`.
     pub(crate) tokenizer: String,
 }

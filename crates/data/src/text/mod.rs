@@ -168,6 +168,10 @@ impl Text {
         self.oracles().bag
     }
 
+    pub(crate) fn notices(&self) -> &[String] {
+        &self.tokens.header.notices
+    }
+
     pub(crate) fn key(&self) -> Key {
         self.key
     }

@@ -52,6 +52,7 @@ pub(super) fn tokenize(
             [_] => Vec::new(),
             _ => corpora,
         },
+        notices: Vec::new(),
         tokenizer: tokenizer.json()?,
     };
     // Before anything is written: the same text with a smaller context may come later or never.
