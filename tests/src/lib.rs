@@ -10,14 +10,17 @@
 //! tests what the sources say.
 
 mod ended;
+pub mod needs;
 mod running;
 mod sandbox;
+mod small;
 
 use std::path::{Path, PathBuf};
 
 pub use ended::{Ended, Refusal};
 pub use running::Running;
 pub use sandbox::{Sandbox, Tree};
+pub use small::{SMALL, run_small};
 
 /// The binary under test.
 ///

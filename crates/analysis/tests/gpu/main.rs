@@ -3,7 +3,6 @@
 //!
 //! One test after the other in one process: kernels are counted process-wide.
 
-#![cfg(feature = "gpu")]
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -12,12 +11,21 @@ use ontogeny_kernels::noise::{Distribution, Keys};
 use ontogeny_model::device::{self, DeviceChoice, Launches, was_read_from};
 use ontogeny_model::{Activation, Init, Norm, Positions, Transformer, TransformerConfig, init};
 use ontogeny_store::Stream;
+use ontogeny_tests::needs::{self, Equipped, Need};
 
-#[test]
+fn main() -> std::process::ExitCode {
+    let test = Equipped {
+        name: "what_a_gpu_is_asked_to_do",
+        need: Need::Gpu,
+        test: what_a_gpu_is_asked_to_do,
+    };
+    needs::run(&[test], |_| {
+        device::resolve(DeviceChoice::Gpu(None)).is_ok()
+    })
+}
+
 fn what_a_gpu_is_asked_to_do() {
-    let chosen = device::open(DeviceChoice::Gpu(None)).unwrap_or_else(|e| {
-        panic!("no GPU adapter; the Debian package `mesa-vulkan-drivers` has a software one: {e}")
-    });
+    let chosen = device::open(DeviceChoice::Gpu(None)).unwrap();
     println!("on {}", chosen.entry.description);
     // First, since it asks whether anything was ever read in this process.
     a_chain_reads_nothing_back_and_launches_no_more_for_more_replicas(&chosen.device);

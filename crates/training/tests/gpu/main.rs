@@ -3,12 +3,13 @@
 //!
 //! One test in a process of its own: kernels are counted process-wide, and so is memory for reading.
 
-#![cfg(feature = "gpu")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 use ontogeny_data::Sequences;
 use ontogeny_model::device::{self, DeviceChoice, Launches, was_read_from};
 use ontogeny_model::{Activation, Init, Norm, Positions, TransformerConfig, init};
 use ontogeny_store::Stream;
+use ontogeny_tests::needs::{self, Equipped, Need};
 use ontogeny_training::optimizer::Optimizer;
 use ontogeny_training::{Hyper, Stack, column};
 
@@ -42,16 +43,20 @@ fn batch(step: u64) -> Sequences {
     }
 }
 
-#[test]
+fn main() -> std::process::ExitCode {
+    let test = Equipped {
+        name: "a_step_launches_no_more_for_more_replicas_and_reads_nothing_back",
+        need: Need::Gpu,
+        test: a_step_launches_no_more_for_more_replicas_and_reads_nothing_back,
+    };
+    needs::run(&[test], |_| {
+        device::resolve(DeviceChoice::Gpu(None)).is_ok()
+    })
+}
+
 fn a_step_launches_no_more_for_more_replicas_and_reads_nothing_back() {
     const STEPS: u64 = 3;
-    let device = device::open(DeviceChoice::Gpu(None))
-        .unwrap_or_else(|e| {
-            panic!(
-                "no GPU adapter; the Debian package `mesa-vulkan-drivers` has a software one: {e}"
-            )
-        })
-        .device;
+    let device = device::open(DeviceChoice::Gpu(None)).unwrap().device;
     let mut counts = Vec::new();
     let mut outcome = None;
     for replicas in [1, 2, 4, 8] {

@@ -11,25 +11,25 @@ const NAMES: [&str; 4] = [
     "google-chrome-stable",
 ];
 
-/// Opens a page as someone without a network does, and returns the document once its scripts have
-/// run.
-#[track_caller]
-pub fn open(page: &Path) -> String {
-    let profile = tempfile::tempdir().expect("a temporary folder can be made");
-    let found = NAMES.iter().find(|name| {
+/// What the browser of this machine is called, if there is one.
+pub fn name() -> Option<&'static str> {
+    NAMES.into_iter().find(|name| {
         let mut version = Command::new(name);
         version
             .arg("--version")
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         version.status().is_ok_and(|status| status.success())
-    });
-    assert!(
-        found.is_some(),
-        "no browser to open the report with (looked for {}): install the Debian package `chromium`",
-        NAMES.join(", ")
-    );
-    let output = Command::new(found.unwrap_or(&""))
+    })
+}
+
+/// Opens a page as someone without a network does, and returns the document once its scripts have
+/// run.
+#[track_caller]
+pub fn open(page: &Path) -> String {
+    let profile = tempfile::tempdir().expect("a temporary folder can be made");
+    let name = name().expect("the harness looked for a browser");
+    let output = Command::new(name)
         .args([
             "--headless",
             "--no-sandbox",
