@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
 use crate::bench::{Named, Task};
@@ -172,7 +173,7 @@ pub struct DensifyArguments {
 #[derive(Debug, Args)]
 pub struct ForkArguments {
     /// Folder of the run and the step, or several: `runs/t-7a0598f9@400,800`.
-    #[arg(value_name = "RUN@STEP")]
+    #[arg(value_name = "RUN@STEP", value_parser = OsStringValueParser::new().try_map(ForkPoint::parse))]
     pub point: ForkPoint,
     /// Go on with this replica alone; by default with all.
     #[arg(long, value_name = "NAME")]

@@ -8,6 +8,15 @@ use ontogeny_training::{Interrupter, Run, TrainingOutcome, train};
 
 use crate::{online, place, watch};
 
+/// Ends the monitor however training ends, be it by unwinding: the scope waits for its thread.
+struct StopAtEnd<'a>(&'a online::Clock);
+
+impl Drop for StopAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
 /// Trains beside a monitor that looks for stages in what is there so far.
 fn watched(
     run: &Run,
@@ -20,8 +29,9 @@ fn watched(
     let (monitor, mut watched) = online::pair(run, folder, chosen, &clock, observer)?;
     std::thread::scope(|scope| {
         let looking = scope.spawn(|| monitor.watch());
+        let over = StopAtEnd(&clock);
         let outcome = train(run, folder, chosen, interrupter, &mut watched);
-        clock.stop();
+        drop(over);
         if looking.join().is_err() {
             tracing::warn!("looking for stages during training broke off");
         }
@@ -29,7 +39,7 @@ fn watched(
     })
 }
 
-/// Trains to the end, or to where Ctrl-C was pressed, and keeps how it ended.
+/// Trains to the end, or to where a stop was asked for, and keeps how it ended.
 pub fn train_in(
     run: &Run,
     folder: &RunFolder,
