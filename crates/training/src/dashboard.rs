@@ -75,7 +75,7 @@ impl Dashboard {
             Err(_) => {
                 // Its end would panic as well.
                 std::mem::forget(renderer);
-                screen::restore_terminal();
+                restore_terminal();
                 self.interrupter.stop(Some("the dashboard"));
             }
         }
@@ -93,7 +93,7 @@ impl Dashboard {
         // Its end waits for the thread that draws.
         let renderer = self.renderer.take();
         let _ = catch_unwind(AssertUnwindSafe(|| drop(renderer)));
-        screen::restore_terminal();
+        restore_terminal();
     }
 
     /// Shows the latest text of a metric that has no number.
@@ -146,7 +146,7 @@ impl Observer for Dashboard {
         self.losses = losses.collect();
         if let Err(error) = screen::prepare() {
             tracing::warn!("the dashboard cannot be shown: {error}");
-            screen::restore_terminal();
+            restore_terminal();
             return;
         }
         let keys = self.keys.clone();
