@@ -154,6 +154,23 @@ impl Running {
         );
     }
 
+    /// Sends a signal if the command has not ended yet.
+    ///
+    /// # Panics
+    /// If it cannot be sent.
+    #[track_caller]
+    pub fn signal_if_running(&mut self, name: &str) {
+        // Until its status was asked for, the process has its number, so none other gets the signal.
+        if self.is_running() {
+            self.signal(name);
+        }
+    }
+
+    /// Whether the command has not come to its end.
+    pub fn is_running(&mut self) -> bool {
+        self.status().is_none()
+    }
+
     fn status(&mut self) -> Option<ExitStatus> {
         self.child
             .try_wait()

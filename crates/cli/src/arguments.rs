@@ -34,7 +34,9 @@ pub struct Arguments {
 pub enum Command {
     /// Train, analyse and report: a configuration in, an HTML report out.
     ///
-    /// The same command goes on where it was stopped or killed, to the same bits.
+    /// The same command goes on where it was stopped or killed, to the same bits. Ctrl-C, SIGTERM and SIGHUP stop it
+    /// in order (exit codes 130, 143 and 129); only a second Ctrl-C ends it at once. It goes on without its terminal where
+    /// SIGHUP is ignored, as under nohup, and without anybody who reads what it prints.
     Run(RunArguments),
     /// Train the replicas of a configuration and keep checkpoints on its schedule.
     Train(RunArguments),

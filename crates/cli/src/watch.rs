@@ -24,8 +24,7 @@ pub fn training(name: &str, plain: bool, interrupter: &Interrupter) -> Box<dyn O
 /// Whether there is a terminal that a dashboard can be drawn on and that has keys.
 fn is_person_watching() -> bool {
     let shown = std::io::stdout().is_terminal() && std::io::stderr().is_terminal();
-    let keys = std::io::stdin().is_terminal() || std::fs::File::open("/dev/tty").is_ok();
-    shown && keys && std::env::var_os("TERM").is_none_or(|kind| kind != "dumb")
+    shown && std::io::stdin().is_terminal()
 }
 
 /// Plain lines on standard error.

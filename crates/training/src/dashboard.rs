@@ -9,6 +9,9 @@ mod screen;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use burn::data::dataloader::Progress as Items;
 use burn::tensor::{Device, Tensor};
@@ -26,6 +29,11 @@ pub use screen::restore_terminal;
 
 /// Curves beyond this many replicas would not be told apart on a terminal.
 const REPLICAS_SHOWN: usize = 6;
+
+/// Between two looks at the terminal.
+const SHORT: Duration = Duration::from_millis(100);
+/// For how long the end of the dashboard is waited for.
+const LONGEST_END: Duration = Duration::from_secs(5);
 
 /// The present stage, as the dashboard calls it.
 const STAGE: &str = "Stage";
@@ -45,6 +53,8 @@ pub struct Dashboard {
     speed: (MetricDefinition, IterationSpeedMetric),
     begun_at: Step,
     last: Step,
+    /// When the terminal was last looked at.
+    looked: Instant,
 }
 
 impl Dashboard {
@@ -61,6 +71,7 @@ impl Dashboard {
             speed: (MetricDefinition::new(id, &speed), speed),
             begun_at: Step(0),
             last: Step(0),
+            looked: Instant::now(),
         }
     }
 
@@ -90,10 +101,23 @@ impl Dashboard {
                 tracing::warn!("the dashboard did not close cleanly: {error}");
             }
         });
-        // Its end waits for the thread that draws.
-        let renderer = self.renderer.take();
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(renderer)));
-        restore_terminal();
+        let Some(renderer) = self.renderer.take() else {
+            return;
+        };
+        // Its end waits for the thread that draws, which only ends by itself while it has a
+        // terminal. If the terminal takes nothing, the training does not wait for it for ever.
+        let (done, wait) = mpsc::channel();
+        let ending = thread::Builder::new().spawn(move || {
+            drop(renderer);
+            let _ = done.send(());
+        });
+        let begun = Instant::now();
+        while ending.is_ok() && begun.elapsed() < LONGEST_END {
+            match wait.recv_timeout(SHORT) {
+                Err(RecvTimeoutError::Timeout) => screen::replace_lost_streams(),
+                Ok(()) | Err(RecvTimeoutError::Disconnected) => return restore_terminal(),
+            }
+        }
     }
 
     /// Shows the latest text of a metric that has no number.
@@ -177,10 +201,17 @@ impl Observer for Dashboard {
         if self.renderer.is_none() {
             return;
         }
-        if screen::has_failed() {
-            self.close();
-            tracing::warn!("the dashboard has failed; training goes on without it");
-            return;
+        if self.looked.elapsed() >= SHORT {
+            self.looked = Instant::now();
+            let (failed, lost) = (screen::has_failed(), screen::is_lost());
+            if failed || lost {
+                screen::replace_lost_streams();
+                self.close();
+                if !lost {
+                    tracing::warn!("the dashboard has failed; training goes on without it");
+                }
+                return;
+            }
         }
         self.draw(|renderer| renderer.update_split(step.0 as usize));
         if self.keys.should_stop() {

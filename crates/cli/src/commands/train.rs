@@ -88,11 +88,15 @@ mod tests {
 
     use super::*;
 
+    /// Panics, without the message.
+    fn broken() {
+        resume_unwind(Box::new("broken"));
+    }
+
     #[test]
     fn training_outlives_a_monitor_that_panics() {
         let clock = Clock::default();
-        let look = || resume_unwind(Box::new("the monitor"));
-        assert_eq!(beside(&clock, look, || 7), 7);
+        assert_eq!(beside(&clock, broken, || 7), 7);
     }
 
     #[test]
@@ -103,8 +107,7 @@ mod tests {
                 sleep(Duration::from_millis(1));
             }
         };
-        let work = || -> () { resume_unwind(Box::new("training")) };
-        let ended = catch_unwind(AssertUnwindSafe(|| beside(&clock, look, work)));
+        let ended = catch_unwind(AssertUnwindSafe(|| beside(&clock, look, broken)));
         assert!(ended.is_err() && clock.is_over());
     }
 }

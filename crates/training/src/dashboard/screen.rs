@@ -1,10 +1,14 @@
 //! The terminal beneath the dashboard: its modes, and what happens when it is lost.
 //!
-//! burn-train's renderer draws from a thread of its own. When the terminal goes away its drawing
-//! fails, and so does its cleaning up: it panics there, and what it holds complains on standard
-//! error, where the terminal is gone as well. A second panic while the first unwinds would abort
-//! the process. So a panic of that thread, which is caught at the thread's end, first puts the
-//! null device in the place of the streams that are lost.
+//! burn-train's renderer draws from a thread of its own. When the terminal goes away one of two
+//! things happens there. Drawing fails, and so does cleaning up: the thread panics, and while it
+//! unwinds it complains on standard error, where the terminal is gone as well; this second panic
+//! would abort the process. Or it waits for keys, and reads the end of the terminal for ever
+//! without a rest.
+//!
+//! Both end when others take the place of the streams that are lost: one that takes all for
+//! output, and one that has nothing yet for input. This is done when the loss is noticed, and at
+//! the latest when that thread panics, before it unwinds.
 
 use std::io;
 use std::panic::{set_hook, take_hook};
@@ -38,6 +42,16 @@ pub(super) fn prepare() -> io::Result<()> {
 /// Whether the thread that draws has ended with a panic since the terminal was prepared.
 pub(super) fn has_failed() -> bool {
     FAILED.load(Ordering::Relaxed)
+}
+
+/// Whether the terminal is gone.
+pub(super) fn is_lost() -> bool {
+    modes::is_lost()
+}
+
+/// What is written to a terminal that is gone is dropped from now on, and nothing comes from it.
+pub(super) fn replace_lost_streams() {
+    modes::replace_lost_streams();
 }
 
 /// Gives the terminal the modes that it had before the dashboard, if a dashboard has it.
@@ -74,10 +88,11 @@ fn survive_the_renderer() {
 #[cfg(unix)]
 mod modes {
     use std::fs::File;
-    use std::io::{self, IsTerminal};
+    use std::io;
+    use std::os::unix::net::UnixStream;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
-    use rustix::fd::AsFd;
-    use rustix::stdio::{dup2_stderr, dup2_stdout};
+    use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
     use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, tcgetattr, tcsetattr};
 
     /// The character that turns a special function of a terminal off.
@@ -85,14 +100,7 @@ mod modes {
 
     /// In raw mode Ctrl-C is a character that nobody waits for; here it sends its signal again.
     pub(super) fn keep_interrupt() -> io::Result<()> {
-        let input = io::stdin();
-        if input.is_terminal() {
-            return keep(input);
-        }
-        keep(File::open("/dev/tty")?)
-    }
-
-    fn keep(terminal: impl AsFd) -> io::Result<()> {
+        let terminal = io::stdin();
         let mut modes = tcgetattr(&terminal)?;
         modes.local_modes |= LocalModes::ISIG;
         // Suspended, the process would leave the dashboard's modes behind.
@@ -102,18 +110,31 @@ mod modes {
         Ok(tcsetattr(&terminal, OptionalActions::Now, &modes)?)
     }
 
-    /// Standard output and error were a terminal when the dashboard began. Where they are none any
-    /// more, what is written there is dropped from now on.
+    /// All three streams were the terminal when the dashboard began.
+    pub(super) fn is_lost() -> bool {
+        tcgetattr(io::stdin()).is_err()
+    }
+
     pub(super) fn replace_lost_streams() {
-        let Ok(nowhere) = File::options().write(true).open("/dev/null") else {
-            return;
-        };
-        // If this fails, the streams stay lost, as they are.
-        if tcgetattr(io::stderr()).is_err() {
-            let _ = dup2_stderr(&nowhere);
+        // If something fails, that stream stays lost, as it is.
+        if let Ok(nowhere) = File::options().write(true).open("/dev/null") {
+            if tcgetattr(io::stderr()).is_err() {
+                let _ = dup2_stderr(&nowhere);
+            }
+            if tcgetattr(io::stdout()).is_err() {
+                let _ = dup2_stdout(&nowhere);
+            }
         }
-        if tcgetattr(io::stdout()).is_err() {
-            let _ = dup2_stdout(&nowhere);
+        // Once: what took its place is no terminal either.
+        static INPUT: AtomicBool = AtomicBool::new(false);
+        if is_lost()
+            && !INPUT.swap(true, Ordering::Relaxed)
+            && let Ok((input, other)) = UnixStream::pair()
+            && input.set_nonblocking(true).is_ok()
+            && dup2_stdin(&input).is_ok()
+        {
+            // Were it closed, the input would have an end, to be read for ever.
+            std::mem::forget(other);
         }
     }
 }
@@ -122,6 +143,10 @@ mod modes {
 mod modes {
     pub(super) fn keep_interrupt() -> std::io::Result<()> {
         Ok(())
+    }
+
+    pub(super) fn is_lost() -> bool {
+        false
     }
 
     pub(super) fn replace_lost_streams() {}
