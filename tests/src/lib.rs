@@ -11,6 +11,8 @@
 
 mod ended;
 pub mod needs;
+#[cfg(unix)]
+mod pty;
 mod running;
 mod sandbox;
 mod small;
@@ -18,7 +20,9 @@ mod small;
 use std::path::{Path, PathBuf};
 
 pub use ended::{Ended, Refusal};
-pub use running::Running;
+#[cfg(unix)]
+pub use pty::{OWN_TERMINAL, Pty};
+pub use running::{Running, Streams};
 pub use sandbox::{Sandbox, Tree};
 pub use small::{SMALL, run_small};
 
