@@ -20,6 +20,7 @@ mod select;
 mod stages;
 mod text;
 mod time_travel;
+mod tokens;
 mod validate_stages;
 
 /// A run of a few seconds: 100 steps of two replicas of a tiny network, sixteen checkpoints or so,

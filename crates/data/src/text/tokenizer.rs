@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use regex::{Regex, RegexBuilder};
 use serde_json::Value;
-use tokenizers::models::ModelWrapper;
 use tokenizers::normalizers::NormalizerWrapper;
 use tokenizers::pre_tokenizers::PreTokenizerWrapper;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
@@ -41,6 +40,8 @@ pub(crate) struct Tokenizer {
     /// Finds control tokens that a text spells.
     pub(super) spelled: Option<Regex>,
     pub(super) splitting: Splitting,
+    /// Whether its models see a character for each byte of text.
+    pub(super) byte_level: bool,
     /// Each token in a readable form.
     texts: Vec<String>,
 }
@@ -126,8 +127,11 @@ impl Tokenizer {
         }
         let dropout = switch_off_dropout(&mut json);
         let unknown = unknown_token(&json);
+        let byte_level = ["pre_tokenizer", "normalizer"]
+            .iter()
+            .any(|part| json[*part].to_string().contains(r#""ByteLevel""#));
         mark_control_tokens(&mut json, end_of_text, unknown.as_deref());
-        let mut inner: Inner = serde_json::from_value(json)
+        let mut inner = Inner::from_bytes(json.to_string())
             .map_err(|error| wrong(format!("not a tokenizer.json: {error}")))?;
         // A file may ask for its inputs to be cut or filled up: documents are neither.
         inner.with_padding(None);
@@ -168,6 +172,7 @@ impl Tokenizer {
         let spelled = pattern(&control).map_err(|error| wrong(error.to_string()))?;
         Ok(Self {
             splitting: Splitting::of(&inner),
+            byte_level,
             inner: Box::new(inner),
             d_vocab,
             end_of_text: end,
@@ -197,7 +202,9 @@ impl Tokenizer {
     pub(super) fn never_in_text(&self) -> impl Iterator<Item = u32> + '_ {
         let several = |text: &String| text.chars().nth(1).is_some();
         let control = self.control.iter();
-        control.filter(move |(_, text)| several(text)).map(|(&id, _)| id)
+        control
+            .filter(move |(_, text)| several(text))
+            .map(|(&id, _)| id)
     }
 
     /// Each token in a readable form; `d_vocab` bounds the tokens.
@@ -225,19 +232,31 @@ impl Tokenizer {
 impl Splitting {
     fn of(inner: &Inner) -> Self {
         let added = inner.get_added_tokens_decoder();
-        // Other added tokens are looked for in the whole text.
-        if !added.values().all(|token| token.special) {
+        // Special tokens are not looked for. No other one may lie across a space, or take one.
+        let special = added.values().all(|token| token.special);
+        let within = |token: &AddedToken| {
+            !(token.lstrip || token.rstrip || token.content.contains(char::is_whitespace))
+        };
+        if !special && !added.values().all(within) {
             return Self::Whole;
         }
         let normalizer = inner.get_normalizer();
         match inner.get_pre_tokenizer() {
             Some(PreTokenizerWrapper::ByteLevel(bytes))
-                if bytes.use_regex && !bytes.add_prefix_space && normalizer.is_none() =>
+                if bytes.use_regex
+                    && !bytes.add_prefix_space
+                    && special
+                    && normalizer.is_none() =>
             {
                 Self::ByteWords
             }
+            Some(PreTokenizerWrapper::ByteLevel(bytes))
+                if bytes.use_regex && normalizer.is_none_or(keeps_characters) =>
+            {
+                Self::Spaces
+            }
             Some(pre_tokenizer)
-                if normalizer.is_none_or(normalizes_locally) && splits_at_spaces(pre_tokenizer) =>
+                if splits_at_spaces(pre_tokenizer) && normalizer.is_none_or(works_locally) =>
             {
                 Self::Spaces
             }
@@ -247,18 +266,26 @@ impl Splitting {
 }
 
 /// Whether what comes before a space that follows a visible character, and what comes from it on,
-/// are normalized alike together and apart.
-fn normalizes_locally(normalizer: &NormalizerWrapper) -> bool {
+/// are normalized alike together and apart, and no visible character before it vanishes.
+fn keeps_characters(normalizer: &NormalizerWrapper) -> bool {
     match normalizer {
         NormalizerWrapper::NFC(_)
         | NormalizerWrapper::NFD(_)
         | NormalizerWrapper::NFKC(_)
         | NormalizerWrapper::NFKD(_)
-        | NormalizerWrapper::Lowercase(_)
-        | NormalizerWrapper::StripAccents(_)
-        | NormalizerWrapper::BertNormalizer(_) => true,
-        NormalizerWrapper::Sequence(sequence) => sequence.as_ref().iter().all(normalizes_locally),
+        | NormalizerWrapper::Lowercase(_) => true,
+        NormalizerWrapper::Sequence(sequence) => sequence.as_ref().iter().all(keeps_characters),
         _ => false,
+    }
+}
+
+/// As [`keeps_characters`], but characters may vanish: that matters where white space in a row is
+/// a word.
+fn works_locally(normalizer: &NormalizerWrapper) -> bool {
+    match normalizer {
+        NormalizerWrapper::StripAccents(_) | NormalizerWrapper::BertNormalizer(_) => true,
+        NormalizerWrapper::Sequence(sequence) => sequence.as_ref().iter().all(works_locally),
+        other => keeps_characters(other),
     }
 }
 
@@ -266,7 +293,6 @@ fn normalizes_locally(normalizer: &NormalizerWrapper) -> bool {
 /// and after do not depend on each other.
 fn splits_at_spaces(pre_tokenizer: &PreTokenizerWrapper) -> bool {
     match pre_tokenizer {
-        PreTokenizerWrapper::ByteLevel(bytes) => bytes.use_regex,
         PreTokenizerWrapper::Metaspace(metaspace) => metaspace.split,
         PreTokenizerWrapper::Whitespace(_)
         | PreTokenizerWrapper::WhitespaceSplit(_)
@@ -295,7 +321,10 @@ fn unknown_token(json: &Value) -> Option<String> {
         "WordPiece" => Some("[UNK]"),
         _ => None,
     };
-    named.or_else(numbered).or_else(by_default).map(str::to_owned)
+    named
+        .or_else(numbered)
+        .or_else(by_default)
+        .map(str::to_owned)
 }
 
 /// Says of the added tokens which are control tokens, so that a text that spells one is read as
@@ -332,7 +361,9 @@ fn pattern(control: &HashMap<u32, String>) -> Result<Option<Regex>, regex::Error
         return Ok(None);
     }
     let pattern = texts.join("|");
-    let built = RegexBuilder::new(&pattern).size_limit(PATTERN_BYTES).build();
+    let built = RegexBuilder::new(&pattern)
+        .size_limit(PATTERN_BYTES)
+        .build();
     built.map(Some)
 }
 
@@ -342,7 +373,7 @@ pub(crate) fn count_words<'a>(
     watch: BuildWatch<'_>,
 ) -> Result<Vec<(&'a str, u64)>, DataError> {
     let total = documents.iter().map(|text| text.len() as u64).sum();
-    let mut done = 0;
+    let (mut done, mut told) = (0, 0);
     let mut counted: Vec<(&str, u64)> = Vec::new();
     let mut places: HashMap<&str, usize> = HashMap::new();
     for document in documents {
@@ -355,7 +386,8 @@ pub(crate) fn count_words<'a>(
                 counted[place].1 += 1;
             }
             done += piece.len() as u64;
-            if piece.len() >= BYTES_TOLD || done == total {
+            if done - told >= BYTES_TOLD as u64 {
+                told = done;
                 tell(watch, BuildPhase::CountWords, done, total)?;
             }
         }
