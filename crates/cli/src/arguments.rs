@@ -1,5 +1,6 @@
 //! What can be typed.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
@@ -209,14 +210,27 @@ pub struct PredictArguments {
     #[arg(long)]
     pub replica: Option<String>,
     /// Token numbers, separated by commas: `3,17,4`.
-    #[arg(long, value_delimiter = ',', required_unless_present = "text")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_parser = token_number,
+        allow_negative_numbers = true,
+        required_unless_present = "text"
+    )]
     pub tokens: Option<Vec<u32>>,
     /// Text, in the words of the run's tokenizer.
     #[arg(long, conflicts_with = "tokens")]
-    pub text: Option<String>,
+    pub text: Option<OsString>,
     /// Where to compute.
     #[arg(long, default_value = "cpu")]
     pub device: String,
+}
+
+/// A token's number as it stands on the command line.
+fn token_number(text: &str) -> Result<u32, String> {
+    text.trim()
+        .parse()
+        .map_err(|_| "tokens are whole numbers from 0 on, separated by commas: 3,17,4".to_owned())
 }
 
 /// A configuration whose source is to be shown.

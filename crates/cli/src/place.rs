@@ -1,5 +1,6 @@
 //! Where runs lie, and how to come by one.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -10,6 +11,8 @@ use ontogeny_model::device::{self, Chosen, DeviceChoice};
 use ontogeny_store::{RUN_SCHEMA, RunFolder, RunManifest, rfc3339, write_atomically};
 use ontogeny_training::config::{LoadedConfig, RunConfig};
 use ontogeny_training::{Run, TrainingError};
+
+use crate::watch::Building;
 
 /// Folder of all runs, below the current one.
 const RUNS: &str = "runs";
@@ -47,7 +50,12 @@ pub fn build(loaded: &LoadedConfig) -> Result<Run> {
         .into_iter()
         .filter(|folder| !folder.exists())
         .collect();
-    let built = Run::build(loaded, &cache).map_err(anyhow::Error::from);
+    let progress = Building::new();
+    let watch = |now| {
+        progress.report(now);
+        ControlFlow::Continue(())
+    };
+    let built = Run::build_watched(loaded, &cache, &watch).map_err(anyhow::Error::from);
     let checked = built.and_then(|run| components_exist(loaded, &run).map(|()| run));
     if let Ok(run) = &checked {
         for notice in run.sources().into_iter().flat_map(Source::notices) {

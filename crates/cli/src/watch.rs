@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use ontogeny_data::{BuildPhase, BuildProgress};
 use ontogeny_store::Step;
 use ontogeny_training::Interrupter;
 use ontogeny_training::dashboard::Dashboard;
@@ -163,6 +164,44 @@ impl Measurements {
             pace.finish(done as u64, "checkpoints");
         } else if let Some(left) = pace.due(done as u64) {
             errln!("  checkpoint {done:>4} of {total}  {left}");
+        }
+    }
+}
+
+/// Progress of what a corpus needs before anything is trained. Nothing is said of what takes less
+/// than a few seconds.
+pub struct Building(Mutex<Option<(BuildPhase, Pace)>>);
+
+impl Building {
+    /// Nothing is built yet.
+    pub fn new() -> Self {
+        Self(Mutex::new(None))
+    }
+
+    /// A phase is so far.
+    pub fn report(&self, now: BuildProgress) {
+        let mut current = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let pace = match &mut *current {
+            Some((phase, pace)) if *phase == now.phase => pace,
+            other => {
+                // Several short phases may take long together.
+                let said = other.as_ref().map(|(_, pace)| pace.said);
+                let mut pace = Pace::new(0, now.total);
+                pace.said = said.unwrap_or(pace.said);
+                &mut other.insert((now.phase, pace)).1
+            }
+        };
+        pace.last = now.total;
+        if let Some(left) = pace.due(now.done) {
+            let percent = 100.0 * now.done as f64 / now.total.max(1) as f64;
+            let of = match now.phase {
+                BuildPhase::LearnTokens => format!("{} tokens", now.total),
+                _ => format!("{:.1} MB", now.total as f64 / 1e6),
+            };
+            errln!("  {}: {percent:.0} % of {of}  {left}", now.phase);
         }
     }
 }

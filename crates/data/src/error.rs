@@ -117,6 +117,9 @@ pub enum DataError {
         /// What would be right.
         hint: String,
     },
+    /// Whoever watched asked to stop.
+    #[error("stopped before the corpus was tokenized; nothing was written")]
+    Stopped,
     /// A source of numbers was asked for words.
     #[error(
         "this source has no words: its tokens are the numbers 0 to {last}; give token numbers instead of text"

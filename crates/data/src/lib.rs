@@ -29,6 +29,7 @@ mod describe;
 mod draw;
 mod error;
 mod ngram_induction;
+mod progress;
 mod source;
 mod spec;
 mod text;
@@ -39,6 +40,7 @@ pub use describe::{
 };
 pub use error::DataError;
 pub use ngram_induction::{NgramInduction, NgramInductionSpec, TriggerRank};
+pub use progress::{BuildPhase, BuildProgress, BuildWatch};
 pub use source::{LEAST_LOG_PROB, Oracle, Recurrence, Sequences, Source, Split, TriggerPositions};
 pub use spec::SourceSpec;
-pub use text::{BagFit, CorpusSpec, Part, Text, TextSpec};
+pub use text::{BagFit, CorpusSpec, EncodedText, Part, Text, TextSpec};

@@ -1,13 +1,15 @@
 //! The one interface of all sources: sequences, oracles, recurrences.
 
 use std::fmt;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use ontogeny_store::{Key, Stream};
 use serde::{Deserialize, Serialize};
 
+use crate::progress::BuildWatch;
 use crate::training_set::TrainingSet;
-use crate::{DataError, NgramInduction, SourceSpec, Text};
+use crate::{DataError, EncodedText, NgramInduction, SourceSpec, Text};
 
 /// A source of token sequences, ready to be drawn from.
 ///
@@ -150,6 +152,23 @@ impl Source {
         base: &Path,
         cache: &Path,
     ) -> Result<Self, DataError> {
+        Self::build_watched(spec, n_ctx, base, cache, &|_| ControlFlow::Continue(()))
+    }
+
+    /// As [`Source::build`], telling `watch` how far it is. What takes long is reading a corpus,
+    /// training a tokenizer and tokenizing.
+    ///
+    /// # Errors
+    ///
+    /// As [`Source::build`], and [`DataError::Stopped`] if `watch` answers with a break: then
+    /// nothing was written.
+    pub fn build_watched(
+        spec: &SourceSpec,
+        n_ctx: usize,
+        base: &Path,
+        cache: &Path,
+        watch: BuildWatch<'_>,
+    ) -> Result<Self, DataError> {
         if n_ctx == 0 {
             return Err(DataError::setting(
                 "n_ctx",
@@ -161,7 +180,7 @@ impl Source {
             SourceSpec::NgramInduction(spec) => {
                 NgramInduction::build(spec, n_ctx).map(Self::NgramInduction)
             }
-            SourceSpec::Text(spec) => Text::build(spec, n_ctx, base, cache).map(Self::Text),
+            SourceSpec::Text(spec) => Text::build(spec, n_ctx, base, cache, watch).map(Self::Text),
         }
     }
 
@@ -304,9 +323,19 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// [`DataError::NoText`] for a synthetic source, [`DataError::Tokenizer`] if the tokenizer
-    /// refuses.
+    /// As [`Source::encode_noting`].
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, DataError> {
+        self.encode_noting(text).map(|encoded| encoded.tokens)
+    }
+
+    /// A text's tokens, and what they do not say. A control token that the text spells is read as
+    /// text.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::NoText`] for a synthetic source, [`DataError::Tokenizer`] if a character of
+    /// the text has no token.
+    pub fn encode_noting(&self, text: &str) -> Result<EncodedText, DataError> {
         match self {
             Self::NgramInduction(source) => Err(DataError::NoText {
                 last: source.d_vocab() - 1,

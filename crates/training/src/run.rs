@@ -1,9 +1,10 @@
 //! From a loaded configuration to objects that are known to fit together.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ontogeny_data::{DataError, Source, SourceSpec};
+use ontogeny_data::{BuildWatch, DataError, Source, SourceSpec};
 use ontogeny_model::{ModelError, TransformerConfig, weights};
 use ontogeny_store::{
     Checkpoint, CheckpointFolder, Key, KeyBuilder, NamedTensor, ReplicaEntry, RunFolder, Schedule,
@@ -75,11 +76,12 @@ impl Sources {
         n_ctx: usize,
         base: &Path,
         cache: &Path,
+        watch: BuildWatch<'_>,
     ) -> Result<Arc<Source>, DataError> {
         if let Some((_, _, source)) = self.0.iter().find(|(s, n, _)| s == spec && *n == n_ctx) {
             return Ok(source.clone());
         }
-        let source = Arc::new(Source::build(spec, n_ctx, base, cache)?);
+        let source = Arc::new(Source::build_watched(spec, n_ctx, base, cache, watch)?);
         self.0.push((spec.clone(), n_ctx, source.clone()));
         Ok(source)
     }
@@ -92,6 +94,18 @@ impl Run {
     /// A corpus or a starting checkpoint that cannot be used, or a network that does not fit its
     /// source.
     pub fn build(loaded: &LoadedConfig, cache: &Path) -> Result<Self, TrainingError> {
+        Self::build_watched(loaded, cache, &|_| ControlFlow::Continue(()))
+    }
+
+    /// As [`Run::build`], telling `watch` how far a corpus is.
+    ///
+    /// # Errors
+    /// As [`Run::build`], and [`DataError::Stopped`] in words if `watch` answers with a break.
+    pub fn build_watched(
+        loaded: &LoadedConfig,
+        cache: &Path,
+        watch: BuildWatch<'_>,
+    ) -> Result<Self, TrainingError> {
         let config = &loaded.config;
         let base = config.base_dir();
         let mut sources = Sources::default();
@@ -101,7 +115,7 @@ impl Run {
 
         let mut source = |spec: &SourceSpec, n_ctx: usize, at: String| {
             sources
-                .get(spec, n_ctx, base, cache)
+                .get(spec, n_ctx, base, cache, watch)
                 .map_err(|e| TrainingError::from(loaded.source_error(&at, &e)))
         };
         // Every network is measured on every eval, so the shortest context decides.

@@ -25,6 +25,7 @@ mod stages;
 mod streams;
 mod text;
 mod time_travel;
+mod tokens;
 mod validate_stages;
 
 use ontogeny_tests::{SMALL, run_small};

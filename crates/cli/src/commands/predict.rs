@@ -1,10 +1,11 @@
 //! `ontogeny predict`: what a checkpoint expects next.
 
+use std::ffi::OsStr;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use burn::tensor::{Int, Tensor, TensorData, activation};
-use ontogeny_data::Source;
+use ontogeny_data::{EncodedText, Source};
 use ontogeny_model::weights;
 use ontogeny_store::Checkpoint;
 use serde_json::json;
@@ -26,21 +27,27 @@ pub fn command(a: &PredictArguments, json: bool) -> Result<()> {
     let c = network.config().clone();
 
     let source = source_beside(&a.checkpoint);
-    let tokens = match (&a.tokens, &a.text) {
-        (Some(tokens), _) => tokens.clone(),
+    let EncodedText { tokens, notices } = match (&a.tokens, &a.text) {
+        (Some(tokens), _) => EncodedText {
+            tokens: tokens.clone(),
+            notices: Vec::new(),
+        },
         (None, text) => {
             let source = source.as_ref().map_err(|e| anyhow::anyhow!("{e:#}"));
             let source = source.context("--text needs the tokenizer of the checkpoint's run")?;
-            source.encode(text.as_deref().unwrap_or_default())?
+            source.encode_noting(utf8(text.as_deref().unwrap_or_default())?)?
         }
     };
     anyhow::ensure!(!tokens.is_empty(), "there is no token to predict from");
     anyhow::ensure!(
         tokens.len() <= c.n_ctx,
-        "{} tokens are more than the {} positions of the network",
+        "{} tokens are more than the {} positions of the network: give fewer",
         tokens.len(),
         c.n_ctx
     );
+    for notice in &notices {
+        errln!("note: {notice}");
+    }
     if let Some(stranger) = tokens.iter().find(|&&t| t as usize >= c.d_vocab) {
         anyhow::bail!(
             "token {stranger} is not in the vocabulary; tokens go from 0 to {}",
@@ -78,6 +85,18 @@ pub fn command(a: &PredictArguments, json: bool) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// The text of the command line.
+fn utf8(text: &OsStr) -> Result<&str> {
+    let bytes = text.as_encoded_bytes();
+    std::str::from_utf8(bytes).map_err(|error| {
+        let at = error.valid_up_to();
+        anyhow::anyhow!(
+            "--text is not UTF-8: the byte 0x{:02X} at offset {at} begins no valid character",
+            bytes[at]
+        )
+    })
 }
 
 /// The source that the run of a checkpoint was trained on, if the run lies around it.

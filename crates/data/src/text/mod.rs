@@ -1,15 +1,19 @@
 //! The source of real text: corpus, tokenizer, cache and counted oracles.
 
+mod bpe;
 mod cache;
 mod corpus;
 mod counts;
+mod encode;
 mod oracles;
 mod prepare;
 mod spec;
 mod table;
+mod tally;
 mod tokenizer;
+mod tokenizer_file;
+mod words;
 
-use std::fs;
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -18,6 +22,7 @@ use rand::Rng;
 
 use crate::describe::CorpusDescription;
 use crate::draw::{below, weighted};
+use crate::progress::BuildWatch;
 use crate::source::LEAST_LOG_PROB;
 use crate::training_set::TrainingSet;
 use crate::{DataError, Oracle, Split};
@@ -25,10 +30,11 @@ use cache::TokenFile;
 use corpus::Corpus;
 use counts::Sample;
 use oracles::Oracles;
-use prepare::{long_enough, tokenize};
+use prepare::{TokenKeys, long_enough, tokenize};
 use tokenizer::Tokenizer;
 
 pub use cache::Part;
+pub use encode::EncodedText;
 pub use oracles::BagFit;
 pub use spec::{CorpusSpec, TextSpec};
 
@@ -62,6 +68,7 @@ impl Text {
         n_ctx: usize,
         base: &Path,
         cache: &Path,
+        watch: BuildWatch<'_>,
     ) -> Result<Self, DataError> {
         let loaded = spec
             .tokenizer
@@ -77,31 +84,31 @@ impl Text {
             .number("held_out", spec.held_out.to_bits())
             .text("end_of_text", &spec.end_of_text);
         let content = match &loaded {
-            Some((_, json)) => content.bytes("tokenizer", json),
+            Some((tokenizer, json)) => {
+                let content = content.bytes("tokenizer", json);
+                match tokenizer.was_random() {
+                    true => content.text("dropout", "off"),
+                    false => content,
+                }
+            }
             None => content.json("d_vocab", &spec.d_vocab),
         };
-        let content = content.finish();
-        let path = cache::path(cache, &content);
-        let (tokens, tokenizer) = match TokenFile::open(&path, &content)? {
-            Some(tokens) => {
-                let tokenizer = match loaded {
-                    Some((tokenizer, _)) => tokenizer,
-                    None => {
-                        // Without the wish for a size: it was met when the file was written.
-                        let spec = TextSpec {
-                            d_vocab: None,
-                            ..spec.clone()
-                        };
-                        Tokenizer::load(&spec, tokens.header.tokenizer.as_bytes(), &path)?
-                    }
-                };
-                (tokens, tokenizer)
-            }
-            None => {
-                let loaded = loaded.map(|(tokenizer, _)| tokenizer);
-                tokenize(spec, n_ctx, &corpora, loaded, content, &path)?
-            }
+        let keys = TokenKeys::new(content.finish());
+        let loaded = loaded.map(|(tokenizer, _)| tokenizer);
+        let found = keys.find(cache, loaded.as_ref(), |tokens, path| {
+            // Without the wish for a size: it was met when the file was written.
+            let spec = TextSpec {
+                d_vocab: None,
+                ..spec.clone()
+            };
+            Tokenizer::load(&spec, tokens.header.tokenizer.as_bytes(), path)
+        })?;
+        let (tokens, tokenizer) = match (found, loaded) {
+            (Some((tokens, Some(stored))), _) => (tokens, stored),
+            (Some((tokens, None)), Some(loaded)) => (tokens, loaded),
+            (_, loaded) => tokenize(spec, n_ctx, &corpora, loaded, keys, cache, watch)?,
         };
+        let content = tokens.header.key;
         long_enough(&tokens.header, spec, n_ctx)?;
         let mut key = KeyBuilder::new(METHOD)
             .key("content", &content)
@@ -184,7 +191,7 @@ impl Text {
         self.n_ctx
     }
 
-    pub(crate) fn encode(&self, text: &str) -> Result<Vec<u32>, DataError> {
+    pub(crate) fn encode(&self, text: &str) -> Result<EncodedText, DataError> {
         self.tokenizer.encode(text)
     }
 
@@ -263,12 +270,6 @@ impl Text {
 }
 
 fn read_tokenizer(spec: &TextSpec, path: &Path) -> Result<(Tokenizer, Vec<u8>), DataError> {
-    if !path.exists() {
-        return Err(DataError::Missing {
-            key: "tokenizer".into(),
-            path: path.to_owned(),
-        });
-    }
-    let json = fs::read(path).map_err(DataError::io("read", path))?;
-    Ok((Tokenizer::load(spec, &json, path)?, json))
+    let (path, json) = tokenizer_file::read(path)?;
+    Ok((Tokenizer::load(spec, &json, &path)?, json))
 }

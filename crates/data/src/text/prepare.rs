@@ -2,12 +2,80 @@
 
 use std::path::Path;
 
-use ontogeny_store::Key;
+use ontogeny_store::{Key, KeyBuilder};
 
-use super::cache::{Header, Part, TokenFile};
+use super::cache::{self, Header, Part, TokenFile};
 use super::corpus::Corpus;
+use super::tally::Tally;
 use super::tokenizer::Tokenizer;
-use crate::{DataError, TextSpec};
+use crate::progress::{BuildPhase, BuildWatch, tell};
+use crate::{DataError, Split, TextSpec};
+
+/// The keys under which the tokens of a corpus may lie.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TokenKeys {
+    /// If no document spells a control token.
+    pub(super) plain: Key,
+    /// If one does: it was taken for the token itself once, so that tokens of the plain key are
+    /// others.
+    pub(super) spelled: Key,
+}
+
+impl TokenKeys {
+    pub(super) fn new(plain: Key) -> Self {
+        let spelled = KeyBuilder::new("text/control tokens as text");
+        Self {
+            plain,
+            spelled: spelled.key("content", &plain).finish(),
+        }
+    }
+
+    /// Tokens that lie in the cache already, with their tokenizer if none was loaded. Those of the
+    /// plain key count if no control token is in them but the ends of documents.
+    pub(super) fn find(
+        &self,
+        folder: &Path,
+        loaded: Option<&Tokenizer>,
+        stored: impl Fn(&TokenFile, &Path) -> Result<Tokenizer, DataError>,
+    ) -> Result<Option<(TokenFile, Option<Tokenizer>)>, DataError> {
+        for key in [self.plain, self.spelled] {
+            let path = cache::path(folder, &key);
+            let Some(tokens) = TokenFile::open(&path, &key)? else {
+                continue;
+            };
+            let stored = match loaded {
+                Some(_) => None,
+                None => Some(stored(&tokens, &path)?),
+            };
+            let tokenizer = loaded.or(stored.as_ref());
+            if key == self.spelled || tokenizer.is_some_and(|t| only_ends(&tokens, t)) {
+                return Ok(Some((tokens, stored)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Whether control tokens of several characters are only where documents end.
+fn only_ends(tokens: &TokenFile, tokenizer: &Tokenizer) -> bool {
+    let mut control = vec![false; tokenizer.d_vocab];
+    for token in tokenizer.never_in_text() {
+        control[token as usize] = true;
+    }
+    let ends = match control.get(tokenizer.end_of_text as usize) {
+        Some(true) => tokens.header.train.documents + tokens.header.held_out.documents,
+        _ => 0,
+    };
+    let count = |corpus, split| {
+        let tokens = tokens.all(corpus, split);
+        let found = tokens.filter(|&t| control.get(t as usize) == Some(&true));
+        found.count() as u64
+    };
+    let found: u64 = (0..tokens.n_corpora())
+        .map(|corpus| count(corpus, Split::Train) + count(corpus, Split::HeldOut))
+        .sum();
+    found == ends
+}
 
 /// Splits, trains if there is no tokenizer yet, tokenizes, and writes the cache.
 pub(super) fn tokenize(
@@ -15,29 +83,52 @@ pub(super) fn tokenize(
     n_ctx: usize,
     corpora: &[Corpus],
     loaded: Option<Tokenizer>,
-    key: Key,
-    path: &Path,
+    keys: TokenKeys,
+    folder: &Path,
+    watch: BuildWatch<'_>,
 ) -> Result<(TokenFile, Tokenizer), DataError> {
+    tell(watch, BuildPhase::ReadCorpus, 0, 0)?;
     let documents = corpora
         .iter()
         .map(Corpus::documents)
         .collect::<Result<Vec<_>, _>>()?;
-    let texts: Vec<[Vec<&str>; 2]> = documents
+    let texts: Vec<[Vec<(usize, &str)>; 2]> = documents
         .iter()
         .map(|documents| split(documents, spec.held_out))
         .collect();
     let tokenizer = match loaded {
         Some(tokenizer) => tokenizer,
         // Whatever the weights, so that mixtures of the same corpora have the same tokens.
-        None => Tokenizer::train(spec, texts.iter().flat_map(|[train, _]| train).copied())?,
+        None => {
+            let train = texts.iter().flat_map(|[train, _]| train);
+            let train: Vec<&str> = train.map(|&(_, text)| text).collect();
+            Tokenizer::train(spec, &train, watch)?
+        }
     };
     let mut corpora = Vec::new();
     let mut tokens = Vec::new();
-    for parts in &texts {
-        let (sizes, of_corpus) = encode(&tokenizer, parts, spec.held_out)?;
+    let mut tally = Tally::default();
+    let bytes = texts.iter().flatten().flatten();
+    let bytes = bytes.map(|(_, text)| text.len() as u64).sum();
+    let mut encoded = 0;
+    let mut told = |more: u64| {
+        encoded += more;
+        tell(watch, BuildPhase::Tokenize, encoded, bytes)
+    };
+    for (parts, named) in texts.iter().zip(spec.named()) {
+        let (sizes, of_corpus, counted) =
+            encode(&tokenizer, parts, named.path, spec.held_out, &mut told)?;
         corpora.push(sizes);
         tokens.push(of_corpus);
+        tally.add(counted);
     }
+    if let Some(refusal) = tally.refusal() {
+        return Err(tokenizer.refused(refusal));
+    }
+    let key = match tally.spells_control(&tokenizer) {
+        true => keys.spelled,
+        false => keys.plain,
+    };
     let total = |part: usize| {
         let add = |sum: Part, sizes: &[Part; 2]| sum.and(sizes[part]);
         corpora.iter().fold(Part::default(), add)
@@ -52,7 +143,7 @@ pub(super) fn tokenize(
             [_] => Vec::new(),
             _ => corpora,
         },
-        notices: Vec::new(),
+        notices: tally.notices(&tokenizer),
         tokenizer: tokenizer.json()?,
     };
     // Before anything is written: the same text with a smaller context may come later or never.
@@ -61,40 +152,46 @@ pub(super) fn tokenize(
         let corpora = tokens.iter();
         corpora.flat_map(move |parts| parts[part].iter().copied())
     });
-    TokenFile::write(path, header, in_order)?;
-    match TokenFile::open(path, &key)? {
+    let path = cache::path(folder, &key);
+    TokenFile::write(&path, header, in_order)?;
+    match TokenFile::open(&path, &key)? {
         Some(file) => Ok((file, tokenizer)),
-        None => Err(DataError::io("read back", path)(std::io::Error::other(
+        None => Err(DataError::io("read back", &path)(std::io::Error::other(
             "the file is not what was written: is the disk damaged or full?",
         ))),
     }
 }
 
-/// The documents of a corpus to train on, and those held out.
-fn split(documents: &[String], share: f64) -> [Vec<&str>; 2] {
+/// The documents of a corpus to train on, and those held out, with their places in it.
+fn split(documents: &[String], share: f64) -> [Vec<(usize, &str)>; 2] {
     let mut parts = [Vec::new(), Vec::new()];
-    for (document, held_out) in documents.iter().zip(held_out(documents, share)) {
-        parts[usize::from(held_out)].push(document.as_str());
+    let held_out = held_out(documents, share);
+    for (place, (document, held_out)) in documents.iter().zip(held_out).enumerate() {
+        parts[usize::from(held_out)].push((place, document.as_str()));
     }
     parts
 }
 
-/// The tokens of a corpus's parts, with their sizes.
+/// The tokens of the parts of the corpus at `path`, with their sizes and what was counted.
 fn encode(
     tokenizer: &Tokenizer,
-    texts: &[Vec<&str>; 2],
+    texts: &[Vec<(usize, &str)>; 2],
+    path: &str,
     share: f64,
-) -> Result<([Part; 2], [Vec<u32>; 2]), DataError> {
+    told: &mut impl FnMut(u64) -> Result<(), DataError>,
+) -> Result<([Part; 2], [Vec<u32>; 2], Tally), DataError> {
     let mut tokens = [Vec::new(), Vec::new()];
+    let mut tally = Tally::default();
     for (texts, tokens) in texts.iter().zip(&mut tokens) {
-        tokenizer.encode_each(texts, |document| {
+        let counted = tokenizer.encode_each(texts, path, &mut *told, |document| {
             tokens.extend_from_slice(document);
             tokens.push(tokenizer.end_of_text);
         })?;
+        tally.add(counted);
     }
     let mut parts = [0, 1].map(|part| Part {
         documents: texts[part].len() as u64,
-        bytes: texts[part].iter().map(|text| text.len() as u64).sum(),
+        bytes: texts[part].iter().map(|(_, text)| text.len() as u64).sum(),
         tokens: tokens[part].len() as u64,
     });
     if parts[0].documents + parts[1].documents == 1 {
@@ -102,7 +199,7 @@ fn encode(
         split_within(share, train, rest);
         tokens[1] = tokens[0].split_off(train.tokens as usize);
     }
-    Ok((parts, tokens))
+    Ok((parts, tokens, tally))
 }
 
 /// Refuses a context that no sequence of a part can fill.
@@ -164,4 +261,51 @@ fn split_within(share: f64, train: &mut Part, rest: &mut Part) {
     train.tokens = tokens - rest.tokens;
     rest.bytes = (train.bytes as f64 * share).round() as u64;
     train.bytes -= rest.bytes;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::ControlFlow;
+
+    use super::*;
+
+    /// Tokens in which the end stands within a document come from a time when a document could
+    /// spell it: they are not used, and stay where they are.
+    #[test]
+    fn tokens_with_ends_within_documents_are_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let text = "a few words, and a few words more. ".repeat(40);
+        for name in ["a.txt", "b.txt", "c.txt"] {
+            std::fs::create_dir_all(at("texts")).unwrap();
+            std::fs::write(at("texts").join(name), format!("{name}: {text}")).unwrap();
+        }
+        let spec = TextSpec {
+            corpus: Some("texts".to_owned()),
+            d_vocab: Some(270),
+            ..TextSpec::default()
+        };
+        let build = || {
+            let watch = |_| ControlFlow::Continue(());
+            crate::Text::build(&spec, 8, folder.path(), &at("cache"), &watch).unwrap()
+        };
+        let first = build();
+        let path = cache::path(&at("cache"), &first.tokens.header.key);
+        let header = first.tokens.header.clone();
+        let mut tokens: Vec<u32> = [Split::Train, Split::HeldOut]
+            .into_iter()
+            .flat_map(|split| first.tokens.all(0, split).collect::<Vec<_>>())
+            .collect();
+        tokens[3] = first.end_of_text();
+        drop(first);
+        TokenFile::write(&path, header, tokens.into_iter()).unwrap();
+        let old = std::fs::read(&path).unwrap();
+        let again = build();
+        assert_eq!(again.tokens.header.key, build().tokens.header.key);
+        let ends = again.tokens.all(0, Split::Train);
+        let ends = ends.filter(|&t| t == again.end_of_text()).count() as u64;
+        assert_eq!(ends, again.tokens.header.train.documents);
+        // No document spells it, so that the key is the same and the file is replaced.
+        assert_ne!(std::fs::read(&path).unwrap(), old);
+    }
 }

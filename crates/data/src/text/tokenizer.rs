@@ -1,26 +1,60 @@
-//! Byte-level BPE: trained on documents, or loaded.
+//! A tokenizer: trained on documents, or loaded.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use tokenizers::models::TrainerWrapper;
-use tokenizers::models::bpe::{BPE, BpeTrainer};
+use regex::{Regex, RegexBuilder};
+use serde_json::Value;
+use tokenizers::normalizers::NormalizerWrapper;
+use tokenizers::pre_tokenizers::PreTokenizerWrapper;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{AddedToken, Tokenizer as Inner};
 
 use super::MAX_D_VOCAB;
+use super::bpe::learn;
+use super::tokenizer_file::other_json;
+use super::words::{pieces, words};
+use crate::progress::{BuildPhase, BuildWatch, tell};
 use crate::{DataError, TextSpec};
 
-/// Text that is tokenized at once: its tokens' bookkeeping takes some fifty times as much memory.
-const BATCH_BYTES: usize = 4 << 20;
+/// Bytes of text between two reports of progress.
+const BYTES_TOLD: usize = 4 << 20;
+/// Most memory that the pattern of all control tokens may take.
+const PATTERN_BYTES: usize = 64 << 20;
 
 pub(crate) struct Tokenizer {
     // Boxed: it is large, and a source of numbers has none.
-    inner: Box<Inner>,
+    pub(super) inner: Box<Inner>,
     pub(crate) d_vocab: usize,
     pub(crate) end_of_text: u32,
+    /// The file that it was loaded from, for messages.
+    pub(super) path: Option<PathBuf>,
+    /// The share of merges that the file wanted to be dropped at random.
+    pub(super) dropout: Option<f64>,
+    /// The token of what has no token.
+    pub(super) unknown: Option<u32>,
+    /// Tokens that no text stands for, and what they look like: the end, special tokens. Not the
+    /// unknown token.
+    pub(super) control: HashMap<u32, String>,
+    /// Finds control tokens that a text spells.
+    pub(super) spelled: Option<Regex>,
+    pub(super) splitting: Splitting,
+    /// Whether its models see a character for each byte of text.
+    pub(super) byte_level: bool,
     /// Each token in a readable form.
     texts: Vec<String>,
+}
+
+/// How much of a text has to be seen at once to know its tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Splitting {
+    /// A word, as byte-level tokenizers have them.
+    ByteWords,
+    /// What lies between a space that follows a visible character and the next such space.
+    Spaces,
+    /// A document.
+    Whole,
 }
 
 impl fmt::Debug for Tokenizer {
@@ -33,31 +67,30 @@ impl fmt::Debug for Tokenizer {
 }
 
 impl Tokenizer {
-    /// Trains a byte-level BPE (Sennrich et al. 2016; on bytes: Radford et al. 2019). The same
-    /// documents give the same tokens.
-    pub(crate) fn train<'a>(
+    /// Trains a byte-level BPE. The same documents give the same tokens.
+    pub(crate) fn train(
         spec: &TextSpec,
-        documents: impl Iterator<Item = &'a str> + Send,
+        documents: &[&str],
+        watch: BuildWatch<'_>,
     ) -> Result<Self, DataError> {
         let wrong = |error: tokenizers::Error| DataError::Tokenizer {
             path: None,
             message: format!("cannot be trained: {error}"),
         };
         let wanted = spec.d_vocab.unwrap_or(TextSpec::DEFAULT_D_VOCAB);
-        let trainer = BpeTrainer::builder()
-            .vocab_size(wanted)
-            .show_progress(false)
-            .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
-            .special_tokens(vec![AddedToken::from(&*spec.end_of_text, true)])
-            .build();
+        let words = count_words(documents, watch)?;
+        let model = learn(&words, &spec.end_of_text, wanted, watch)?
+            .model()
+            .map_err(wrong)?;
         let bytes = ByteLevel::new(false, true, true);
-        let mut inner = Inner::new(BPE::default());
+        let mut inner = Inner::new(model);
         inner
             .with_pre_tokenizer(Some(bytes))
             .with_decoder(Some(bytes))
-            .train(&mut TrainerWrapper::BpeTrainer(trainer), documents)
+            .add_special_tokens([AddedToken::from(&*spec.end_of_text, true)])
             .map_err(wrong)?;
-        let tokenizer = Self::new(inner, &spec.end_of_text, None)?;
+        let json = inner.to_string(false).map_err(wrong)?;
+        let tokenizer = Self::from_json(&spec.end_of_text, json.as_bytes(), None)?;
         match spec.d_vocab {
             Some(wanted) if wanted != tokenizer.d_vocab => Err(DataError::Vocabulary {
                 wanted,
@@ -71,18 +104,7 @@ impl Tokenizer {
 
     /// Reads the content of a `tokenizer.json`; `path` is for messages.
     pub(crate) fn load(spec: &TextSpec, json: &[u8], path: &Path) -> Result<Self, DataError> {
-        let wrong = |message: String| DataError::Tokenizer {
-            path: Some(path.to_owned()),
-            message,
-        };
-        let mut inner = Inner::from_bytes(json)
-            .map_err(|error| wrong(format!("not a tokenizer.json: {error}")))?;
-        // A file may ask for its inputs to be cut or filled up: documents are neither.
-        inner.with_padding(None);
-        inner
-            .with_truncation(None)
-            .map_err(|error| wrong(error.to_string()))?;
-        let tokenizer = Self::new(inner, &spec.end_of_text, Some(path))?;
+        let tokenizer = Self::from_json(&spec.end_of_text, json, Some(path))?;
         match spec.d_vocab {
             Some(wanted) if wanted != tokenizer.d_vocab => Err(DataError::Vocabulary {
                 wanted,
@@ -93,11 +115,32 @@ impl Tokenizer {
         }
     }
 
-    fn new(inner: Inner, end_of_text: &str, path: Option<&Path>) -> Result<Self, DataError> {
+    fn from_json(end_of_text: &str, json: &[u8], path: Option<&Path>) -> Result<Self, DataError> {
         let wrong = |message: String| DataError::Tokenizer {
             path: path.map(Path::to_owned),
             message,
         };
+        let mut json: Value = serde_json::from_slice(json)
+            .map_err(|error| wrong(format!("not a tokenizer.json: it is not JSON: {error}")))?;
+        if let Some(found) = other_json(&json) {
+            return Err(wrong(format!("not a tokenizer.json: {found}")));
+        }
+        let dropout = switch_off_dropout(&mut json);
+        let unknown = unknown_token(&json);
+        let byte_level = ["pre_tokenizer", "normalizer"]
+            .iter()
+            .any(|part| json[*part].to_string().contains(r#""ByteLevel""#));
+        mark_control_tokens(&mut json, end_of_text, unknown.as_deref());
+        let mut inner = Inner::from_bytes(json.to_string())
+            .map_err(|error| wrong(format!("not a tokenizer.json: {error}")))?;
+        // A file may ask for its inputs to be cut or filled up: documents are neither.
+        inner.with_padding(None);
+        inner
+            .with_truncation(None)
+            .map_err(|error| wrong(error.to_string()))?;
+        // A control token that a text spells is text.
+        inner.set_encode_special_tokens(true);
+
         let largest = inner.get_vocab(true).into_values().max();
         let d_vocab = largest.map_or(0, |largest| largest as usize + 1);
         if d_vocab > MAX_D_VOCAB {
@@ -114,10 +157,30 @@ impl Tokenizer {
             .map(|token| inner.decode(&[token], false))
             .collect::<Result<_, _>>()
             .map_err(|error| wrong(error.to_string()))?;
+
+        let unknown = unknown.and_then(|name| inner.token_to_id(&name));
+        let mut control: HashMap<u32, String> = inner
+            .get_added_tokens_decoder()
+            .into_iter()
+            .filter(|(_, token)| token.special)
+            .map(|(id, token)| (id, token.content))
+            .collect();
+        control.insert(end, end_of_text.to_owned());
+        if let Some(unknown) = unknown {
+            control.remove(&unknown);
+        }
+        let spelled = pattern(&control).map_err(|error| wrong(error.to_string()))?;
         Ok(Self {
+            splitting: Splitting::of(&inner),
+            byte_level,
             inner: Box::new(inner),
             d_vocab,
             end_of_text: end,
+            path: path.map(Path::to_owned),
+            dropout,
+            unknown,
+            control,
+            spelled,
             texts,
         })
     }
@@ -126,45 +189,22 @@ impl Tokenizer {
     pub(crate) fn json(&self) -> Result<String, DataError> {
         self.inner
             .to_string(false)
-            .map_err(|error| self.refused(&error))
+            .map_err(|error| self.refused(error.to_string()))
     }
 
-    pub(crate) fn encode(&self, text: &str) -> Result<Vec<u32>, DataError> {
-        let encoding = self
-            .inner
-            .encode_fast(text, false)
-            .map_err(|error| self.refused(&error))?;
-        Ok(encoding.get_ids().to_vec())
+    /// Whether the file asked for something that is not done as it says, so that tokens made by
+    /// it are others than those that it made before this was known.
+    pub(crate) fn was_random(&self) -> bool {
+        self.dropout.is_some()
     }
 
-    /// Shows each document's tokens to `see`, in order.
-    pub(crate) fn encode_each(
-        &self,
-        documents: &[&str],
-        mut see: impl FnMut(&[u32]),
-    ) -> Result<(), DataError> {
-        let mut rest = documents;
-        while !rest.is_empty() {
-            let mut bytes = 0;
-            let n = rest
-                .iter()
-                .take_while(|document| {
-                    let fits = bytes < BATCH_BYTES;
-                    bytes += document.len();
-                    fits
-                })
-                .count();
-            let (batch, later) = rest.split_at(n);
-            let encodings = self
-                .inner
-                .encode_batch_fast(batch.to_vec(), false)
-                .map_err(|error| self.refused(&error))?;
-            for encoding in encodings {
-                see(encoding.get_ids());
-            }
-            rest = later;
-        }
-        Ok(())
+    /// Control tokens of more than one character: no token of a text is one of these.
+    pub(super) fn never_in_text(&self) -> impl Iterator<Item = u32> + '_ {
+        let several = |text: &String| text.chars().nth(1).is_some();
+        let control = self.control.iter();
+        control
+            .filter(move |(_, text)| several(text))
+            .map(|(&id, _)| id)
     }
 
     /// Each token in a readable form; `d_vocab` bounds the tokens.
@@ -175,10 +215,182 @@ impl Tokenizer {
             .collect()
     }
 
-    fn refused(&self, error: &tokenizers::Error) -> DataError {
+    /// How the unknown token looks.
+    pub(super) fn unknown_name(&self) -> String {
+        let name = self.unknown.and_then(|id| self.inner.id_to_token(id));
+        name.unwrap_or_default()
+    }
+
+    pub(super) fn refused(&self, message: String) -> DataError {
         DataError::Tokenizer {
-            path: None,
-            message: error.to_string(),
+            path: self.path.clone(),
+            message,
         }
     }
+}
+
+impl Splitting {
+    fn of(inner: &Inner) -> Self {
+        let added = inner.get_added_tokens_decoder();
+        // Special tokens are not looked for. No other one may lie across a space, or take one.
+        let special = added.values().all(|token| token.special);
+        let within = |token: &AddedToken| {
+            !(token.lstrip || token.rstrip || token.content.contains(char::is_whitespace))
+        };
+        if !special && !added.values().all(within) {
+            return Self::Whole;
+        }
+        let normalizer = inner.get_normalizer();
+        match inner.get_pre_tokenizer() {
+            Some(PreTokenizerWrapper::ByteLevel(bytes))
+                if bytes.use_regex
+                    && !bytes.add_prefix_space
+                    && special
+                    && normalizer.is_none() =>
+            {
+                Self::ByteWords
+            }
+            Some(PreTokenizerWrapper::ByteLevel(bytes))
+                if bytes.use_regex && normalizer.is_none_or(keeps_characters) =>
+            {
+                Self::Spaces
+            }
+            Some(pre_tokenizer)
+                if splits_at_spaces(pre_tokenizer) && normalizer.is_none_or(works_locally) =>
+            {
+                Self::Spaces
+            }
+            _ => Self::Whole,
+        }
+    }
+}
+
+/// Whether what comes before a space that follows a visible character, and what comes from it on,
+/// are normalized alike together and apart, and no visible character before it vanishes.
+fn keeps_characters(normalizer: &NormalizerWrapper) -> bool {
+    match normalizer {
+        NormalizerWrapper::NFC(_)
+        | NormalizerWrapper::NFD(_)
+        | NormalizerWrapper::NFKC(_)
+        | NormalizerWrapper::NFKD(_)
+        | NormalizerWrapper::Lowercase(_) => true,
+        NormalizerWrapper::Sequence(sequence) => sequence.as_ref().iter().all(keeps_characters),
+        _ => false,
+    }
+}
+
+/// As [`keeps_characters`], but characters may vanish: that matters where white space in a row is
+/// a word.
+fn works_locally(normalizer: &NormalizerWrapper) -> bool {
+    match normalizer {
+        NormalizerWrapper::StripAccents(_) | NormalizerWrapper::BertNormalizer(_) => true,
+        NormalizerWrapper::Sequence(sequence) => sequence.as_ref().iter().all(works_locally),
+        other => keeps_characters(other),
+    }
+}
+
+/// Whether a new word begins at each space that follows a visible character, and the words before
+/// and after do not depend on each other.
+fn splits_at_spaces(pre_tokenizer: &PreTokenizerWrapper) -> bool {
+    match pre_tokenizer {
+        PreTokenizerWrapper::Metaspace(metaspace) => metaspace.split,
+        PreTokenizerWrapper::Whitespace(_)
+        | PreTokenizerWrapper::WhitespaceSplit(_)
+        | PreTokenizerWrapper::BertPreTokenizer(_) => true,
+        _ => false,
+    }
+}
+
+/// Sets the chance of dropping a merge to nothing, and returns what it was.
+fn switch_off_dropout(json: &mut Value) -> Option<f64> {
+    let dropout = json.pointer_mut("/model/dropout")?;
+    let was = dropout.as_f64().filter(|&was| was > 0.0)?;
+    *dropout = Value::Null;
+    Some(was)
+}
+
+/// What stands for the unknown, if anything does.
+fn unknown_token(json: &Value) -> Option<String> {
+    let model = json.get("model")?;
+    let named = model.get("unk_token").and_then(Value::as_str);
+    let numbered = || {
+        let id = usize::try_from(model.get("unk_id")?.as_u64()?).ok()?;
+        model.get("vocab")?.get(id)?.get(0)?.as_str()
+    };
+    let by_default = || match model.get("type")?.as_str()? {
+        "WordPiece" => Some("[UNK]"),
+        _ => None,
+    };
+    named
+        .or_else(numbered)
+        .or_else(by_default)
+        .map(str::to_owned)
+}
+
+/// Says of the added tokens which are control tokens, so that a text that spells one is read as
+/// text: those that are special already, and the end. Two kinds are recognised in a text as ever:
+/// the unknown token, which corpora use for words that were taken out, and a single character,
+/// which can be written in no other way.
+fn mark_control_tokens(json: &mut Value, end_of_text: &str, unknown: Option<&str>) {
+    let added = json.get_mut("added_tokens").and_then(Value::as_array_mut);
+    for token in added.into_iter().flatten() {
+        let Some(content) = token.get("content").and_then(Value::as_str) else {
+            continue;
+        };
+        let readable = Some(content) == unknown || content.chars().nth(1).is_none();
+        let special = if readable {
+            false
+        } else if content == end_of_text {
+            true
+        } else {
+            continue;
+        };
+        token["special"] = Value::Bool(special);
+    }
+}
+
+/// Finds any of the control tokens, but those of one character.
+fn pattern(control: &HashMap<u32, String>) -> Result<Option<Regex>, regex::Error> {
+    let mut texts: Vec<String> = control
+        .values()
+        .filter(|text| text.chars().nth(1).is_some())
+        .map(|text| regex::escape(text))
+        .collect();
+    texts.sort_unstable();
+    if texts.is_empty() {
+        return Ok(None);
+    }
+    let pattern = texts.join("|");
+    let built = RegexBuilder::new(&pattern)
+        .size_limit(PATTERN_BYTES)
+        .build();
+    built.map(Some)
+}
+
+/// The words of all documents with how often each occurs, in the order of their first occurrence.
+pub(crate) fn count_words<'a>(
+    documents: &[&'a str],
+    watch: BuildWatch<'_>,
+) -> Result<Vec<(&'a str, u64)>, DataError> {
+    let total = documents.iter().map(|text| text.len() as u64).sum();
+    let (mut done, mut told) = (0, 0);
+    let mut counted: Vec<(&str, u64)> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    for document in documents {
+        for piece in pieces(document, BYTES_TOLD) {
+            for word in words(piece) {
+                let place = *places.entry(word).or_insert_with(|| {
+                    counted.push((word, 0));
+                    counted.len() - 1
+                });
+                counted[place].1 += 1;
+            }
+            done += piece.len() as u64;
+            if done - told >= BYTES_TOLD as u64 {
+                told = done;
+                tell(watch, BuildPhase::CountWords, done, total)?;
+            }
+        }
+    }
+    Ok(counted)
 }

@@ -11,6 +11,7 @@ mod errors;
 mod mixtures;
 mod sequences;
 mod state_of_the_union;
+mod tokens;
 
 use std::path::Path;
 
