@@ -14,6 +14,7 @@ mod online;
 mod place;
 mod spot;
 mod stretch;
+mod tokens;
 mod watch;
 
 use std::process::ExitCode;

@@ -38,8 +38,9 @@ pub enum DataError {
     },
     /// A file whose name ends in nothing that is known.
     #[error(
-        "{path} is of an unknown kind{others}: a corpus is made of {KNOWN} (hidden files are passed over){advice}",
+        "{path} is of an unknown kind{others}: a corpus is made of {known} (hidden files are passed over){advice}",
         path = path.display(),
+        known = KNOWN,
         others = match .more { 0 => String::new(), n => format!(", and {n} more of its files") },
         advice = .advice.map_or(String::new(), |advice| format!("; {advice}"))
     )]
@@ -53,8 +54,9 @@ pub enum DataError {
     },
     /// A file whose bytes are those of another format than its name says.
     #[error(
-        "{path} holds {format}, whatever its name says: {cure}; a corpus is made of {KNOWN}",
-        path = path.display()
+        "{path} holds {format}, whatever its name says: {cure}; a corpus is made of {known}",
+        path = path.display(),
+        known = KNOWN
     )]
     OtherFormat {
         /// The file.

@@ -41,4 +41,4 @@ pub use error::DataError;
 pub use ngram_induction::{NgramInduction, NgramInductionSpec, TriggerRank};
 pub use source::{LEAST_LOG_PROB, Oracle, Recurrence, Sequences, Source, Split, TriggerPositions};
 pub use spec::SourceSpec;
-pub use text::{BagFit, CorpusSpec, Part, Text, TextSpec};
+pub use text::{BagFit, CorpusSpec, KeptSources, Part, Text, TextSpec, TokenCache};

@@ -7,7 +7,7 @@ use ontogeny_store::{Key, Stream};
 use serde::{Deserialize, Serialize};
 
 use crate::training_set::TrainingSet;
-use crate::{DataError, NgramInduction, SourceSpec, Text};
+use crate::{DataError, NgramInduction, SourceSpec, Text, TokenCache};
 
 /// A source of token sequences, ready to be drawn from.
 ///
@@ -138,8 +138,8 @@ pub const LEAST_LOG_PROB: f32 = -80.0;
 impl Source {
     /// Builds the source for sequences of `n_ctx + 1` tokens.
     ///
-    /// `base` is the folder that relative paths in the specification start from; `cache` is the
-    /// folder for tokenized corpora (created if it is needed and missing).
+    /// `base` is the folder that relative paths in the specification start from; `cache` tells
+    /// where tokenized corpora are kept: a path is the folder for them.
     ///
     /// # Errors
     ///
@@ -148,7 +148,7 @@ impl Source {
         spec: &SourceSpec,
         n_ctx: usize,
         base: &Path,
-        cache: &Path,
+        cache: impl Into<TokenCache>,
     ) -> Result<Self, DataError> {
         if n_ctx == 0 {
             return Err(DataError::setting(
@@ -161,7 +161,7 @@ impl Source {
             SourceSpec::NgramInduction(spec) => {
                 NgramInduction::build(spec, n_ctx).map(Self::NgramInduction)
             }
-            SourceSpec::Text(spec) => Text::build(spec, n_ctx, base, cache).map(Self::Text),
+            SourceSpec::Text(spec) => Text::build(spec, n_ctx, base, &cache.into()).map(Self::Text),
         }
     }
 

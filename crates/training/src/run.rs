@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ontogeny_data::{DataError, Source, SourceSpec};
+use ontogeny_data::{DataError, Source, SourceSpec, TokenCache};
 use ontogeny_model::{ModelError, TransformerConfig, weights};
 use ontogeny_store::{
     Checkpoint, CheckpointFolder, Key, KeyBuilder, NamedTensor, ReplicaEntry, RunFolder, Schedule,
@@ -74,7 +74,7 @@ impl Sources {
         spec: &SourceSpec,
         n_ctx: usize,
         base: &Path,
-        cache: &Path,
+        cache: &TokenCache,
     ) -> Result<Arc<Source>, DataError> {
         if let Some((_, _, source)) = self.0.iter().find(|(s, n, _)| s == spec && *n == n_ctx) {
             return Ok(source.clone());
@@ -86,12 +86,17 @@ impl Sources {
 }
 
 impl Run {
-    /// Builds what the configuration describes. `cache` is the folder for tokenized corpora.
+    /// Builds what the configuration describes. `cache` tells where tokenized corpora are
+    /// kept: a path is the folder for them.
     ///
     /// # Errors
     /// A corpus or a starting checkpoint that cannot be used, or a network that does not fit its
     /// source.
-    pub fn build(loaded: &LoadedConfig, cache: &Path) -> Result<Self, TrainingError> {
+    pub fn build(
+        loaded: &LoadedConfig,
+        cache: impl Into<TokenCache>,
+    ) -> Result<Self, TrainingError> {
+        let cache: TokenCache = cache.into();
         let config = &loaded.config;
         let base = config.base_dir();
         let mut sources = Sources::default();
@@ -101,7 +106,7 @@ impl Run {
 
         let mut source = |spec: &SourceSpec, n_ctx: usize, at: String| {
             sources
-                .get(spec, n_ctx, base, cache)
+                .get(spec, n_ctx, base, &cache)
                 .map_err(|e| TrainingError::from(loaded.source_error(&at, &e)))
         };
         // Every network is measured on every eval, so the shortest context decides.

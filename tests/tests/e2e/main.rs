@@ -7,6 +7,7 @@ mod again;
 mod bench;
 mod browser;
 mod compare;
+mod corpora;
 mod devices;
 mod dynamics;
 mod estimator;

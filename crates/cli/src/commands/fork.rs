@@ -13,6 +13,7 @@ use super::run::{self, Opened, Went};
 use super::{Finish, SCHEMA, print_json};
 use crate::arguments::ForkArguments;
 use crate::failure::InFile;
+use crate::tokens::{self, Made};
 use crate::{place, watch};
 
 /// Longest name that a run may have, in bytes.
@@ -23,6 +24,8 @@ struct Fork {
     at: Step,
     loaded: LoadedConfig,
     run: Run,
+    /// Tokens that were made for it.
+    made: Made,
     root: PathBuf,
 }
 
@@ -120,17 +123,18 @@ fn prepare(a: &ForkArguments, parent: &Run, folder: &RunFolder, at: Step) -> Res
         );
         return Err(loaded.error(key.trim(), message).into());
     }
-    let run = place::build(&loaded)?;
     let out = match (&a.out, a.point.steps.len()) {
         (Some(out), 1) => Some(out.clone()),
         (Some(out), _) => Some(out.join(format!("at{at}"))),
         (None, _) => None,
     };
+    let (run, made) = place::build_fork(&loaded, out.as_deref(), folder)?;
     let root = place::root(&run, out.as_deref());
     Ok(Fork {
         at,
         loaded,
         run,
+        made,
         root,
     })
 }
@@ -164,6 +168,7 @@ fn open(
         at,
         loaded,
         run,
+        made,
         root,
     } = fork;
     let begun = RunFolder::exists(&root) && {
@@ -193,6 +198,8 @@ fn open(
     };
     let folder = place::folder(&run, Some(&root), chosen)?;
     let lock = folder.lock()?;
+    tokens::keep(&run, &folder)?;
+    made.take();
     for (group, state) in run.groups.iter().zip(&states) {
         StateFolder::create(group.place(folder.state()))?.write(at, state, true)?;
     }

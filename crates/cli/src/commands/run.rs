@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{Finish, SCHEMA, analyze, print_json, report, train};
 use crate::arguments::RunArguments;
-use crate::{place, watch};
+use crate::{place, tokens, watch};
 
 /// Ctrl-C asks for a stop at the next step; a second one ends the process at once.
 pub fn on_interrupt(interrupter: &Interrupter) -> Result<Arc<AtomicBool>> {
@@ -49,7 +49,7 @@ pub enum Went {
 fn open(a: &RunArguments) -> Result<Opened> {
     let loaded = place::configuration(a.config.as_deref(), &a.set)?;
     let chosen = place::device(&a.device)?;
-    let run = place::build(&loaded)?;
+    let (run, made) = place::build(&loaded, a.out.as_deref())?;
     let root = place::root(&run, a.out.as_deref());
     if let Some(fork) = &run.config.fork
         && !RunFolder::exists(&root)
@@ -64,6 +64,8 @@ fn open(a: &RunArguments) -> Result<Opened> {
     }
     let folder = place::folder(&run, a.out.as_deref(), &chosen)?;
     let lock = folder.lock()?;
+    tokens::keep(&run, &folder)?;
+    made.take();
     place::refresh_configuration(&folder, &run.resolved_toml)?;
     let opened = Opened::new(run, folder, chosen, lock);
     opened.announce();

@@ -118,6 +118,11 @@ impl Corpus {
         })
     }
 
+    /// The folder or file.
+    pub(crate) fn place(&self) -> String {
+        self.root.display().to_string()
+    }
+
     /// Names what the files hold, in order; not what they are called.
     pub(crate) fn key(&mut self) -> Result<Key, DataError> {
         let mut key = KeyBuilder::new("corpus/1");

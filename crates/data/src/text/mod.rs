@@ -2,11 +2,20 @@
 
 mod cache;
 mod corpus;
+mod corpus_file;
 mod counts;
+mod decompress;
+mod encoding;
+mod files;
+mod json_fault;
+mod kind;
+mod left_out;
+mod lines;
 mod oracles;
 mod prepare;
 mod spec;
 mod table;
+mod token_cache;
 mod tokenizer;
 
 use std::fs;
@@ -29,8 +38,10 @@ use prepare::{long_enough, tokenize};
 use tokenizer::Tokenizer;
 
 pub use cache::Part;
+pub(crate) use kind::KNOWN;
 pub use oracles::BagFit;
 pub use spec::{CorpusSpec, TextSpec};
+pub use token_cache::{KeptSources, TokenCache};
 
 /// Most tokens that a vocabulary may have: three fit into 64 bits.
 pub(crate) const MAX_D_VOCAB: usize = 1 << 21;
@@ -46,6 +57,10 @@ const METHOD: &str = "text/1";
 #[derive(Debug)]
 pub struct Text {
     tokens: TokenFile,
+    /// What is to be told a person, of the tokens and of how they were found.
+    notices: Vec<String>,
+    /// Names what the tokens were made from, and how.
+    content: Key,
     /// For each corpus, its name and its share of the sequences.
     corpora: Vec<(String, f64)>,
     tokenizer: Tokenizer,
@@ -61,47 +76,48 @@ impl Text {
         spec: &TextSpec,
         n_ctx: usize,
         base: &Path,
-        cache: &Path,
+        cache: &TokenCache,
     ) -> Result<Self, DataError> {
-        let loaded = spec
-            .tokenizer
-            .as_ref()
-            .map(|path| read_tokenizer(spec, &base.join(path)))
-            .transpose()?;
-        let corpora = Corpus::open_all(spec, base)?;
-        let mut content = KeyBuilder::new(METHOD);
-        for corpus in &corpora {
-            content = content.key("corpus", &corpus.key()?);
+        let material = Material::read(spec, base);
+        if let Some(kept) = cache.kept(spec)
+            && let Some(why) = why_not(&material, &kept)
+            && let Some(tokens) = cache.open(&kept)
+        {
+            let tokenizer = Tokenizer::of(&tokens, spec)?;
+            let notice = format!("{why}; the tokens that are kept with the run are used");
+            return Self::new(spec, n_ctx, kept, tokens, tokenizer, Some(notice));
         }
-        let content = content
-            .number("held_out", spec.held_out.to_bits())
-            .text("end_of_text", &spec.end_of_text);
-        let content = match &loaded {
-            Some((_, json)) => content.bytes("tokenizer", json),
-            None => content.json("d_vocab", &spec.d_vocab),
-        };
-        let content = content.finish();
-        let path = cache::path(cache, &content);
-        let (tokens, tokenizer) = match TokenFile::open(&path, &content)? {
+        let material = material?;
+        let content = material.content;
+        let (tokens, notice, tokenizer) = match cache.open(&content) {
             Some(tokens) => {
-                let tokenizer = match loaded {
-                    Some((tokenizer, _)) => tokenizer,
-                    None => {
-                        // Without the wish for a size: it was met when the file was written.
-                        let spec = TextSpec {
-                            d_vocab: None,
-                            ..spec.clone()
-                        };
-                        Tokenizer::load(&spec, tokens.header.tokenizer.as_bytes(), &path)?
-                    }
+                let tokenizer = match material.tokenizer {
+                    Some(tokenizer) => tokenizer,
+                    None => Tokenizer::of(&tokens, spec)?,
                 };
-                (tokens, tokenizer)
+                (tokens, None, tokenizer)
             }
-            None => {
-                let loaded = loaded.map(|(tokenizer, _)| tokenizer);
-                tokenize(spec, n_ctx, &corpora, loaded, content, &path)?
-            }
+            None => tokenize(
+                spec,
+                n_ctx,
+                &material.corpora,
+                material.tokenizer,
+                content,
+                cache,
+            )?,
         };
+        Self::new(spec, n_ctx, content, tokens, tokenizer, notice)
+    }
+
+    /// The source over tokens that are there; `notice` is told after those of the tokens.
+    fn new(
+        spec: &TextSpec,
+        n_ctx: usize,
+        content: Key,
+        tokens: TokenFile,
+        tokenizer: Tokenizer,
+        notice: Option<String>,
+    ) -> Result<Self, DataError> {
         long_enough(&tokens.header, spec, n_ctx)?;
         let mut key = KeyBuilder::new(METHOD)
             .key("content", &content)
@@ -119,8 +135,12 @@ impl Text {
                 key = key.number("share", share.to_bits());
             }
         }
+        let mut notices = tokens.header.notices.clone();
+        notices.extend(notice);
         Ok(Self {
             tokens,
+            notices,
+            content,
             corpora,
             tokenizer,
             // A corpus has no seed: the windows of a set are always the same.
@@ -169,7 +189,15 @@ impl Text {
     }
 
     pub(crate) fn notices(&self) -> &[String] {
-        &self.tokens.header.notices
+        &self.notices
+    }
+
+    pub(crate) fn content(&self) -> Key {
+        self.content
+    }
+
+    pub(crate) fn tokens(&self) -> &TokenFile {
+        &self.tokens
     }
 
     pub(crate) fn key(&self) -> Key {
@@ -259,6 +287,61 @@ impl Text {
             *p = p.ln().max(LEAST_LOG_PROB);
         }
         out
+    }
+}
+
+/// What tokens are made from.
+struct Material {
+    corpora: Vec<Corpus>,
+    /// The tokenizer that the configuration names, if it does.
+    tokenizer: Option<Tokenizer>,
+    /// Names all this.
+    content: Key,
+}
+
+impl Material {
+    fn read(spec: &TextSpec, base: &Path) -> Result<Self, DataError> {
+        let loaded = spec
+            .tokenizer
+            .as_ref()
+            .map(|path| read_tokenizer(spec, &base.join(path)))
+            .transpose()?;
+        let mut corpora = Corpus::open_all(spec, base)?;
+        let mut content = KeyBuilder::new(METHOD);
+        for corpus in &mut corpora {
+            content = content.key("corpus", &corpus.key()?);
+        }
+        let content = content
+            .number("held_out", spec.held_out.to_bits())
+            .text("end_of_text", &spec.end_of_text);
+        let content = match &loaded {
+            Some((_, json)) => content.bytes("tokenizer", json),
+            None => content.json("d_vocab", &spec.d_vocab),
+        };
+        Ok(Self {
+            corpora,
+            content: content.finish(),
+            tokenizer: loaded.map(|(tokenizer, _)| tokenizer),
+        })
+    }
+}
+
+/// Why tokens of this content cannot be made from what was found; `None` if they can.
+fn why_not(found: &Result<Material, DataError>, content: &Key) -> Option<String> {
+    match found {
+        Err(error) => Some(error.to_string()),
+        Ok(material) if material.content != *content => {
+            let places: Vec<_> = material.corpora.iter().map(Corpus::place).collect();
+            let tokenizer = match material.tokenizer {
+                Some(_) => " or of its tokenizer",
+                None => "",
+            };
+            Some(format!(
+                "the content of {}{tokenizer} has changed since the run was made",
+                places.join(", ")
+            ))
+        }
+        Ok(_) => None,
     }
 }
 

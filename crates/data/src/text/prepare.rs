@@ -1,27 +1,30 @@
 //! From documents to the token cache: splitting, training the tokenizer, tokenizing.
 
-use std::path::Path;
-
 use ontogeny_store::Key;
 
 use super::cache::{Header, Part, TokenFile};
 use super::corpus::Corpus;
+use super::token_cache::TokenCache;
 use super::tokenizer::Tokenizer;
 use crate::{DataError, TextSpec};
 
-/// Splits, trains if there is no tokenizer yet, tokenizes, and writes the cache.
+/// Splits, trains if there is no tokenizer yet, tokenizes, and writes the cache. With the tokens
+/// comes a notice if they could not be written.
 pub(super) fn tokenize(
     spec: &TextSpec,
     n_ctx: usize,
     corpora: &[Corpus],
     loaded: Option<Tokenizer>,
     key: Key,
-    path: &Path,
-) -> Result<(TokenFile, Tokenizer), DataError> {
-    let documents = corpora
-        .iter()
-        .map(Corpus::documents)
-        .collect::<Result<Vec<_>, _>>()?;
+    cache: &TokenCache,
+) -> Result<(TokenFile, Option<String>, Tokenizer), DataError> {
+    let mut documents = Vec::new();
+    let mut notices = Vec::new();
+    for corpus in corpora {
+        let (texts, noticed) = corpus.documents()?;
+        documents.push(texts);
+        notices.extend(noticed);
+    }
     let texts: Vec<[Vec<&str>; 2]> = documents
         .iter()
         .map(|documents| split(documents, spec.held_out))
@@ -52,7 +55,7 @@ pub(super) fn tokenize(
             [_] => Vec::new(),
             _ => corpora,
         },
-        notices: Vec::new(),
+        notices,
         tokenizer: tokenizer.json()?,
     };
     // Before anything is written: the same text with a smaller context may come later or never.
@@ -61,13 +64,8 @@ pub(super) fn tokenize(
         let corpora = tokens.iter();
         corpora.flat_map(move |parts| parts[part].iter().copied())
     });
-    TokenFile::write(path, header, in_order)?;
-    match TokenFile::open(path, &key)? {
-        Some(file) => Ok((file, tokenizer)),
-        None => Err(DataError::io("read back", path)(std::io::Error::other(
-            "the file is not what was written: is the disk damaged or full?",
-        ))),
-    }
+    let (file, notice) = cache.write(header, in_order)?;
+    Ok((file, notice, tokenizer))
 }
 
 /// The documents of a corpus to train on, and those held out.

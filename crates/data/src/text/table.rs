@@ -44,7 +44,11 @@ pub(super) fn read_parquet(
         ))
     })?;
     let index = place(&reader, column).map_err(wrong)?;
-    let descriptor = reader.metadata().file_metadata().schema_descr().column(index);
+    let descriptor = reader
+        .metadata()
+        .file_metadata()
+        .schema_descr()
+        .column(index);
     // 1 where the column may be without a value, 0 where it may not.
     let present = descriptor.max_def_level();
     let mut row = 0_u64;
@@ -120,7 +124,9 @@ fn place(reader: &SerializedFileReader<File>, column: &str) -> Result<usize, Str
     let fields = metadata.schema().get_fields();
     let Some(field) = fields.iter().find(|field| field.name() == column) else {
         if let Some((outer, inner)) = column.split_once('.')
-            && fields.iter().any(|field| field.name() == outer && field.is_group())
+            && fields
+                .iter()
+                .any(|field| field.name() == outer && field.is_group())
         {
             return Err(format!(
                 "no column `{column}`: nested fields such as `{inner}` in `{outer}` are not \
@@ -128,7 +134,10 @@ fn place(reader: &SerializedFileReader<File>, column: &str) -> Result<usize, Str
             ));
         }
         let names: Vec<_> = fields.iter().map(|field| field.name()).collect();
-        return Err(format!("no column `{column}`{}: set `field`", holding(&names)));
+        return Err(format!(
+            "no column `{column}`{}: set `field`",
+            holding(&names)
+        ));
     };
     if let Some(what) = nested(field) {
         return Err(format!("the column `{column}` holds no texts but {what}"));
@@ -162,7 +171,11 @@ fn nested(field: &Type) -> Option<String> {
     if field.is_primitive() {
         return None;
     }
-    let names: Vec<_> = field.get_fields().iter().map(|field| field.name()).collect();
+    let names: Vec<_> = field
+        .get_fields()
+        .iter()
+        .map(|field| field.name())
+        .collect();
     Some(format!(
         "structures{}: nested fields are not looked into and need flattening, so that the text \
          is a column itself",
@@ -186,6 +199,9 @@ fn no_text(leaf: &ColumnDescriptor) -> Option<String> {
 /// An error without the name of the library's type.
 fn said(error: &ParquetError) -> String {
     let text = error.to_string();
-    let text = text.strip_prefix("Parquet error: ").unwrap_or(&text);
-    text.trim_end_matches('.').to_owned()
+    let (_, what) = text
+        .split_once(": ")
+        .filter(|(kind, _)| matches!(*kind, "Parquet error" | "External" | "EOF"))
+        .unwrap_or(("", &text));
+    what.trim_end_matches('.').to_owned()
 }

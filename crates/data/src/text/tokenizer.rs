@@ -9,6 +9,7 @@ use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{AddedToken, Tokenizer as Inner};
 
 use super::MAX_D_VOCAB;
+use super::cache::TokenFile;
 use crate::{DataError, TextSpec};
 
 /// Text that is tokenized at once: its tokens' bookkeeping takes some fifty times as much memory.
@@ -91,6 +92,17 @@ impl Tokenizer {
             }),
             _ => Ok(tokenizer),
         }
+    }
+
+    /// The tokenizer that tokens of the cache were made with.
+    pub(crate) fn of(tokens: &TokenFile, spec: &TextSpec) -> Result<Self, DataError> {
+        // Without the wish for a size: it was met when the tokens were made.
+        let spec = TextSpec {
+            d_vocab: None,
+            ..spec.clone()
+        };
+        let json = tokens.header.tokenizer.as_bytes();
+        Self::load(&spec, json, tokens.location())
     }
 
     fn new(inner: Inner, end_of_text: &str, path: Option<&Path>) -> Result<Self, DataError> {
