@@ -15,6 +15,7 @@ mod place;
 mod signals;
 mod spot;
 mod stretch;
+mod tokens;
 mod watch;
 
 use std::process::ExitCode;

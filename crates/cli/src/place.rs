@@ -6,18 +6,17 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 use ontogeny_analysis::component;
-use ontogeny_data::Source;
+use ontogeny_data::{KeptSources, Source, TokenCache};
 use ontogeny_model::device::{self, Chosen, DeviceChoice};
 use ontogeny_store::{RUN_SCHEMA, RunFolder, RunManifest, rfc3339, write_atomically};
 use ontogeny_training::config::{LoadedConfig, RunConfig};
 use ontogeny_training::{Run, TrainingError};
 
+use crate::tokens::{self, Made};
 use crate::watch::Building;
 
 /// Folder of all runs, below the current one.
-const RUNS: &str = "runs";
-/// Folder of tokenized corpora below [`RUNS`], shared by runs.
-const CACHE: &str = "cache";
+pub const RUNS: &str = "runs";
 /// The configuration that a command without one takes.
 pub const DEFAULT_PRESET: &str = "induction";
 
@@ -32,46 +31,39 @@ pub fn configuration(path: Option<&Path>, set: &[String]) -> Result<LoadedConfig
     })
 }
 
-/// Folder of tokenized corpora.
-fn cache() -> PathBuf {
-    Path::new(RUNS).join(CACHE)
+/// Builds what a configuration describes, for a run in the folder `out`. The tokens of its corpora
+/// that were made on the way are removed again unless they are taken: a refused configuration
+/// leaves nothing behind.
+pub fn build(loaded: &LoadedConfig, out: Option<&Path>) -> Result<(Run, Made)> {
+    let (cache, folder) = tokens::of_new(out);
+    build_with(loaded, cache, &folder)
 }
 
-/// Builds what a configuration describes. If that fails, what was made of corpora on the way is
-/// removed: a refused configuration leaves nothing behind.
-pub fn build(loaded: &LoadedConfig) -> Result<Run> {
-    let cache = cache();
-    let files = || -> Vec<PathBuf> {
-        let entries = std::fs::read_dir(&cache).into_iter().flatten().flatten();
-        entries.map(|entry| entry.path()).collect()
-    };
-    let before = files();
-    let missing: Vec<&Path> = [cache.as_path(), Path::new(RUNS)]
-        .into_iter()
-        .filter(|folder| !folder.exists())
-        .collect();
+/// Builds a run that goes on from another one, whose tokens may stand for corpora that are gone.
+pub fn build_fork(
+    loaded: &LoadedConfig,
+    out: Option<&Path>,
+    parent: &RunFolder,
+) -> Result<(Run, Made)> {
+    let (cache, folder) = tokens::of_new(out);
+    let of_parent = RunFolder::tokens_in(parent.root());
+    let kept = KeptSources::read(&of_parent);
+    build_with(loaded, cache.also(of_parent).with_kept(kept), &folder)
+}
+
+fn build_with(loaded: &LoadedConfig, cache: TokenCache, folder: &Path) -> Result<(Run, Made)> {
+    let made = Made::below(folder);
     let progress = Building::new();
     let watch = |now| {
         progress.report(now);
         ControlFlow::Continue(())
     };
-    let built = Run::build_watched(loaded, &cache, &watch).map_err(anyhow::Error::from);
-    let checked = built.and_then(|run| components_exist(loaded, &run).map(|()| run));
-    if let Ok(run) = &checked {
-        for notice in run.sources().into_iter().flat_map(Source::notices) {
-            errln!("note: {notice}");
-        }
+    let run = Run::build_watched(loaded, cache, &watch)?;
+    components_exist(loaded, &run)?;
+    for notice in run.sources().into_iter().flat_map(Source::notices) {
+        errln!("note: {notice}");
     }
-    checked.inspect_err(|_| {
-        // What cannot be removed does no harm, and the failure itself is what has to be told.
-        for file in files().iter().filter(|file| !before.contains(file)) {
-            let _ = std::fs::remove_file(file);
-        }
-        // Only empty folders can be removed so: another process may have begun to use them.
-        for folder in missing {
-            let _ = std::fs::remove_dir(folder);
-        }
-    })
+    Ok((run, made))
 }
 
 /// Whether every network has the components whose λ̂ is asked for: better told before training than after.
@@ -152,10 +144,17 @@ pub fn folder(run: &Run, out: Option<&Path>, chosen: &Chosen) -> Result<RunFolde
         reason,
     };
     if manifest.config_key != run.key {
-        return Err(refuse(format!(
-            "holds the run `{}` of another configuration; choose another --out",
-            manifest.name
-        ))
+        return Err(refuse(match tokens::changed(run, &root) {
+            Some(changed) => format!(
+                "holds the run `{}`, and {changed}; choose another --out for a run on the new \
+                 one, or bring the old one back",
+                manifest.name
+            ),
+            None => format!(
+                "holds the run `{}` of another configuration; choose another --out",
+                manifest.name
+            ),
+        })
         .into());
     }
     if manifest.device_kind != *kind {
@@ -179,20 +178,36 @@ pub fn refresh_configuration(folder: &RunFolder, resolved: &str) -> Result<()> {
 }
 
 /// Opens the folder of a run and rebuilds the run from its own configuration.
+///
+/// Corpora that are not where they were are sought from the current folder and from those that the
+/// run lies in; where they are gone or have changed, the tokens that the run kept stand for them.
 pub fn reopen(root: &Path, set: &[String]) -> Result<(RunFolder, Run)> {
     let folder = RunFolder::open(root)?;
-    let loaded = RunConfig::load(&folder.config_toml(), set)?;
-    let run = build(&loaded)?;
+    let mut loaded = RunConfig::load(&folder.config_toml(), set)?;
+    if let Some(base) = tokens::moved_base(&loaded, root) {
+        let base = toml::Value::String(base.display().to_string());
+        let set: Vec<String> = [set, &[format!("base={base}")]].concat();
+        loaded = RunConfig::load(&folder.config_toml(), &set)?;
+    }
+    let own = RunFolder::tokens_in(root);
+    let (run, made) = build_with(&loaded, tokens::of_run(root), &own)
+        .map_err(|error| tokens::with_cure(error, &loaded, root))?;
     let manifest = folder.read_manifest()?;
     if run.key != manifest.config_key {
+        let reason = match tokens::changed(&run, root) {
+            Some(changed) => format!("{changed}; bring the old one back"),
+            None => "its weights come from another configuration than this makes, or from a \
+                     corpus that has changed since; only `analysis`, `stages` and `report` can be \
+                     changed here"
+                .to_owned(),
+        };
         return Err(TrainingError::Folder {
             path: root.to_owned(),
-            reason: "its weights come from another configuration than this makes; only \
-                     `analysis`, `stages` and `report` can be changed here"
-                .to_owned(),
+            reason,
         }
         .into());
     }
+    made.take();
     Ok((folder, run))
 }
 

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
+use crate::text::KNOWN;
+
 /// Why a source could not be built or a text not be encoded.
 ///
 /// [`DataError::key`] and [`DataError::file`] give the setting and the file to point at.
@@ -36,26 +38,91 @@ pub enum DataError {
     },
     /// A file whose name ends in nothing that is known.
     #[error(
-        "{path} is of an unknown kind: a corpus is made of .txt, .jsonl, .jsonl.zst and .parquet files (hidden files are passed over)",
-        path = path.display()
+        "{path} is of an unknown kind{others}: a corpus is made of {known} (hidden files are passed over){advice}",
+        path = path.display(),
+        known = KNOWN,
+        others = match .more { 0 => String::new(), n => format!(", and {n} more of its files") },
+        advice = .advice.map_or(String::new(), |advice| format!("; {advice}"))
     )]
     UnknownExtension {
         /// The file.
         path: PathBuf,
+        /// Further files of the corpus of which this is true.
+        more: usize,
+        /// What to do with a file of that name, if it is known.
+        advice: Option<&'static str>,
+    },
+    /// A file whose bytes are those of another format than its name says.
+    #[error(
+        "{path} holds {format}, whatever its name says: {cure}; a corpus is made of {known}",
+        path = path.display(),
+        known = KNOWN
+    )]
+    OtherFormat {
+        /// The file.
+        path: PathBuf,
+        /// The format.
+        format: &'static str,
+        /// What to do.
+        cure: &'static str,
+    },
+    /// A pipe, socket or device, which is never opened: reading one may wait for ever.
+    #[error(
+        "{path} is {what} and not a file: a corpus is read more than once; write it to a file, or move this out of the folder",
+        path = path.display()
+    )]
+    SpecialFile {
+        /// The path.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
+    /// A link in a folder of a corpus that leads nowhere.
+    #[error("{path} {message}", path = path.display())]
+    Link {
+        /// The link.
+        path: PathBuf,
+        /// Where it leads, and what to do.
+        message: String,
+    },
+    /// A compressed file that cannot be decompressed.
+    #[error("cannot decompress {path}: {message}", path = path.display())]
+    Compressed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what would be right.
+        message: String,
+    },
+    /// A text in UTF-16 or UTF-32.
+    #[error(
+        "{path} looks like {name}, and a corpus is UTF-8: convert it with `iconv -f {iconv} -t UTF-8 FILE > NEW`",
+        path = path.display()
+    )]
+    Wide {
+        /// The file.
+        path: PathBuf,
+        /// The encoding.
+        name: &'static str,
+        /// Its name for `iconv`.
+        iconv: &'static str,
     },
     /// Bytes that are not UTF-8.
     #[error(
-        "{path} is not UTF-8: the byte at offset {offset}{within} begins no valid character; convert the file to UTF-8",
+        "{path}, line {line}: not UTF-8: the byte at offset {offset}{within} begins no valid character; {guess}",
         path = path.display(),
         within = if *.decompressed { " of the decompressed text" } else { "" }
     )]
     NotUtf8 {
         /// The file.
         path: PathBuf,
+        /// The line, from 1.
+        line: u64,
         /// Offset of the first byte that is not part of a valid character, from 0.
         offset: u64,
         /// Whether the offset counts bytes after decompression.
         decompressed: bool,
+        /// What the bytes may be, and what to do.
+        guess: String,
     },
     /// A line of a .jsonl file that holds no document.
     #[error("{path}, line {line}: {message}", path = path.display())]
@@ -149,7 +216,12 @@ impl DataError {
         match self {
             Self::Missing { path, .. }
             | Self::Io { path, .. }
-            | Self::UnknownExtension { path }
+            | Self::UnknownExtension { path, .. }
+            | Self::OtherFormat { path, .. }
+            | Self::SpecialFile { path, .. }
+            | Self::Link { path, .. }
+            | Self::Compressed { path, .. }
+            | Self::Wide { path, .. }
             | Self::NotUtf8 { path, .. }
             | Self::BadLine { path, .. }
             | Self::Parquet { path, .. }
@@ -162,7 +234,7 @@ impl DataError {
     /// The line of [`DataError::file`] that is at fault, from 1, if it is known.
     pub fn line(&self) -> Option<u64> {
         match self {
-            Self::BadLine { line, .. } => Some(*line),
+            Self::BadLine { line, .. } | Self::NotUtf8 { line, .. } => Some(*line),
             _ => None,
         }
     }

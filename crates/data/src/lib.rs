@@ -43,4 +43,4 @@ pub use ngram_induction::{NgramInduction, NgramInductionSpec, TriggerRank};
 pub use progress::{BuildPhase, BuildProgress, BuildWatch};
 pub use source::{LEAST_LOG_PROB, Oracle, Recurrence, Sequences, Source, Split, TriggerPositions};
 pub use spec::SourceSpec;
-pub use text::{BagFit, CorpusSpec, EncodedText, Part, Text, TextSpec};
+pub use text::{BagFit, CorpusSpec, EncodedText, KeptSources, Part, Text, TextSpec, TokenCache};

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::progress::BuildWatch;
 use crate::training_set::TrainingSet;
-use crate::{DataError, EncodedText, NgramInduction, SourceSpec, Text};
+use crate::{DataError, EncodedText, NgramInduction, SourceSpec, Text, TokenCache};
 
 /// A source of token sequences, ready to be drawn from.
 ///
@@ -140,8 +140,8 @@ pub const LEAST_LOG_PROB: f32 = -80.0;
 impl Source {
     /// Builds the source for sequences of `n_ctx + 1` tokens.
     ///
-    /// `base` is the folder that relative paths in the specification start from; `cache` is the
-    /// folder for tokenized corpora (created if it is needed and missing).
+    /// `base` is the folder that relative paths in the specification start from; `cache` tells
+    /// where tokenized corpora are kept: a path is the folder for them.
     ///
     /// # Errors
     ///
@@ -150,7 +150,7 @@ impl Source {
         spec: &SourceSpec,
         n_ctx: usize,
         base: &Path,
-        cache: &Path,
+        cache: impl Into<TokenCache>,
     ) -> Result<Self, DataError> {
         Self::build_watched(spec, n_ctx, base, cache, &|_| ControlFlow::Continue(()))
     }
@@ -166,7 +166,7 @@ impl Source {
         spec: &SourceSpec,
         n_ctx: usize,
         base: &Path,
-        cache: &Path,
+        cache: impl Into<TokenCache>,
         watch: BuildWatch<'_>,
     ) -> Result<Self, DataError> {
         if n_ctx == 0 {
@@ -180,7 +180,9 @@ impl Source {
             SourceSpec::NgramInduction(spec) => {
                 NgramInduction::build(spec, n_ctx).map(Self::NgramInduction)
             }
-            SourceSpec::Text(spec) => Text::build(spec, n_ctx, base, cache, watch).map(Self::Text),
+            SourceSpec::Text(spec) => {
+                Text::build(spec, n_ctx, base, &cache.into(), watch).map(Self::Text)
+            }
         }
     }
 

@@ -17,6 +17,7 @@ pub const RUN_SCHEMA: u32 = 1;
 const CONFIG: &str = "config.toml";
 const MANIFEST: &str = "run.json";
 const LOCK: &str = "run.lock";
+const TOKENS: &str = "cache";
 
 /// What a run is, in the file `run.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,7 +83,8 @@ impl RunFolder {
         for entry in entries {
             let entry = entry.map_err(StoreError::io("list", &run.root))?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            if name != CONFIG && name != LOCK && !is_partial(&name) {
+            // Corpora are tokenized before the folder is known to be a run's.
+            if name != CONFIG && name != LOCK && name != TOKENS && !is_partial(&name) {
                 return Err(StoreError::Occupied {
                     path: run.root,
                     entry: name,
@@ -189,6 +191,11 @@ impl RunFolder {
     /// The folder itself.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// The folder of a run's tokenized corpora, whether the run exists yet or not.
+    pub fn tokens_in(root: &Path) -> PathBuf {
+        root.join(TOKENS)
     }
 
     /// The resolved configuration.

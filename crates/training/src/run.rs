@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ontogeny_data::{BuildWatch, DataError, Source, SourceSpec};
+use ontogeny_data::{BuildWatch, DataError, Source, SourceSpec, TokenCache};
 use ontogeny_model::{ModelError, TransformerConfig, weights};
 use ontogeny_store::{
     Checkpoint, CheckpointFolder, Key, KeyBuilder, NamedTensor, ReplicaEntry, RunFolder, Schedule,
@@ -75,7 +75,7 @@ impl Sources {
         spec: &SourceSpec,
         n_ctx: usize,
         base: &Path,
-        cache: &Path,
+        cache: &TokenCache,
         watch: BuildWatch<'_>,
     ) -> Result<Arc<Source>, DataError> {
         if let Some((_, _, source)) = self.0.iter().find(|(s, n, _)| s == spec && *n == n_ctx) {
@@ -88,12 +88,16 @@ impl Sources {
 }
 
 impl Run {
-    /// Builds what the configuration describes. `cache` is the folder for tokenized corpora.
+    /// Builds what the configuration describes. `cache` tells where tokenized corpora are
+    /// kept: a path is the folder for them.
     ///
     /// # Errors
     /// A corpus or a starting checkpoint that cannot be used, or a network that does not fit its
     /// source.
-    pub fn build(loaded: &LoadedConfig, cache: &Path) -> Result<Self, TrainingError> {
+    pub fn build(
+        loaded: &LoadedConfig,
+        cache: impl Into<TokenCache>,
+    ) -> Result<Self, TrainingError> {
         Self::build_watched(loaded, cache, &|_| ControlFlow::Continue(()))
     }
 
@@ -103,9 +107,10 @@ impl Run {
     /// As [`Run::build`], and [`DataError::Stopped`] in words if `watch` answers with a break.
     pub fn build_watched(
         loaded: &LoadedConfig,
-        cache: &Path,
+        cache: impl Into<TokenCache>,
         watch: BuildWatch<'_>,
     ) -> Result<Self, TrainingError> {
+        let cache: TokenCache = cache.into();
         let config = &loaded.config;
         let base = config.base_dir();
         let mut sources = Sources::default();
@@ -115,7 +120,7 @@ impl Run {
 
         let mut source = |spec: &SourceSpec, n_ctx: usize, at: String| {
             sources
-                .get(spec, n_ctx, base, cache, watch)
+                .get(spec, n_ctx, base, &cache, watch)
                 .map_err(|e| TrainingError::from(loaded.source_error(&at, &e)))
         };
         // Every network is measured on every eval, so the shortest context decides.

@@ -6,6 +6,7 @@
 mod again;
 mod bench;
 mod compare;
+mod corpora;
 mod devices;
 mod dynamics;
 mod estimator;

@@ -81,9 +81,10 @@ fn a_folder_of_texts_is_learned_and_read_back() {
         "words of so few sentences are soon learned: {losses:?}"
     );
 
-    // The tokens were cached, below the folder of runs.
-    let cache = sandbox.times("runs/cache");
-    assert_eq!(cache.len(), 1);
+    // The tokens were cached with the run, and with them a list of the sources.
+    let cache = sandbox.times("run/cache");
+    assert_eq!(cache.len(), 2);
+    assert!(sandbox.names("runs").is_empty(), "the run lies elsewhere");
 
     let last = checkpoints[checkpoints.len() - 1]["path"]
         .as_str()
@@ -112,7 +113,7 @@ fn a_folder_of_texts_is_learned_and_read_back() {
 
     sandbox.run(&run).success();
     assert_eq!(
-        sandbox.times("runs/cache"),
+        sandbox.times("run/cache"),
         cache,
         "the corpus was tokenized again"
     );

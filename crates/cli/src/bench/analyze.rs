@@ -37,7 +37,8 @@ pub fn time(plan: &Plan, chosen: &Chosen) -> Result<Times> {
     let path = place.path().join("bench.toml");
     std::fs::write(&path, text)?;
     let loaded = place::configuration(Some(&path), &[])?;
-    let run = place::build(&loaded)?;
+    let (run, made) = place::build(&loaded, Some(&place.path().join("run")))?;
+    made.take();
     let interrupter = Interrupter::new();
     let mut number = 0;
     let root = place.path().to_owned();

@@ -19,7 +19,8 @@ const FREQUENT: usize = 12;
 /// `ontogeny data CONFIG`.
 pub fn command(a: &DataArguments, json: bool) -> Result<()> {
     let loaded = place::configuration(a.config.as_deref(), &a.set)?;
-    let run = place::build(&loaded)?;
+    let (run, made) = place::build(&loaded, None)?;
+    made.take();
     let mut shown: Vec<(String, &Source)> = Vec::new();
     for replica in run.replicas() {
         for (at, source) in &replica.phases {

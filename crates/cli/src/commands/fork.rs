@@ -14,6 +14,7 @@ use super::{Finish, SCHEMA, print_json, shown};
 use crate::arguments::ForkArguments;
 use crate::failure::InFile;
 use crate::signals::Stop;
+use crate::tokens::{self, Made};
 use crate::{place, watch};
 
 /// Longest name that a run may have, in bytes.
@@ -24,6 +25,8 @@ struct Fork {
     at: Step,
     loaded: LoadedConfig,
     run: Run,
+    /// Tokens that were made for it.
+    made: Made,
     root: PathBuf,
 }
 
@@ -122,17 +125,18 @@ fn prepare(a: &ForkArguments, parent: &Run, folder: &RunFolder, at: Step) -> Res
         );
         return Err(loaded.error(key.trim(), message).into());
     }
-    let run = place::build(&loaded)?;
     let out = match (&a.out, a.point.steps.len()) {
         (Some(out), 1) => Some(out.clone()),
         (Some(out), _) => Some(out.join(format!("at{at}"))),
         (None, _) => None,
     };
+    let (run, made) = place::build_fork(&loaded, out.as_deref(), folder)?;
     let root = place::root(&run, out.as_deref());
     Ok(Fork {
         at,
         loaded,
         run,
+        made,
         root,
     })
 }
@@ -166,6 +170,7 @@ fn open(
         at,
         loaded,
         run,
+        made,
         root,
     } = fork;
     let begun = RunFolder::exists(&root) && {
@@ -195,6 +200,8 @@ fn open(
     };
     let folder = place::folder(&run, Some(&root), chosen)?;
     let lock = folder.lock()?;
+    tokens::keep(&run, &folder)?;
+    made.take();
     for (group, state) in run.groups.iter().zip(&states) {
         StateFolder::create(group.place(folder.state()))?.write(at, state, true)?;
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{Finish, SCHEMA, analyze, print_json, report, shown, train, typed};
 use crate::arguments::RunArguments;
 use crate::signals::Stop;
-use crate::{place, watch};
+use crate::{place, tokens, watch};
 
 /// A run that was built, its folder, and the right to write there.
 pub struct Opened {
@@ -33,7 +33,7 @@ pub enum Went {
 fn open(a: &RunArguments) -> Result<Opened> {
     let loaded = place::configuration(a.config.as_deref(), &a.set)?;
     let chosen = place::device(&a.device)?;
-    let run = place::build(&loaded)?;
+    let (run, made) = place::build(&loaded, a.out.as_deref())?;
     let root = place::root(&run, a.out.as_deref());
     if let Some(fork) = &run.config.fork
         && !RunFolder::exists(&root)
@@ -48,6 +48,8 @@ fn open(a: &RunArguments) -> Result<Opened> {
     }
     let folder = place::folder(&run, a.out.as_deref(), &chosen)?;
     let lock = folder.lock()?;
+    tokens::keep(&run, &folder)?;
+    made.take();
     place::refresh_configuration(&folder, &run.resolved_toml)?;
     let opened = Opened::new(run, folder, chosen, lock);
     opened.announce();

@@ -5,16 +5,18 @@
 //! training documents first, each of the two parts corpus by corpus.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use memmap2::Mmap;
+use memmap2::{Mmap, MmapMut};
 use ontogeny_store::Key;
 use serde::{Deserialize, Serialize};
 
 use crate::{DataError, Split};
 
 const MAGIC: &[u8; 8] = b"ONTOTOK1";
+/// Bytes of tokens that are written at once.
+const CHUNK: usize = 1 << 16;
 
 /// What the file says of its tokens.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
@@ -80,6 +82,8 @@ impl Header {
 #[derive(Debug)]
 pub(crate) struct TokenFile {
     pub(crate) header: Header,
+    /// Where it lies; `None` in memory alone.
+    file: Option<PathBuf>,
     map: Mmap,
     /// Offset of the first token, in bytes.
     body: usize,
@@ -98,16 +102,16 @@ impl TokenFile {
     pub(crate) fn open(path: &Path, key: &Key) -> Result<Option<Self>, DataError> {
         let file = match File::open(path) {
             Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(DataError::io("open", path)(error)),
         };
         // SAFETY: files of the cache are written under another name, renamed once and never
         // changed; nobody else has business there.
         let map = unsafe { Mmap::map(&file) }.map_err(DataError::io("map", path))?;
-        Ok(Self::parse(map, key))
+        Ok(Self::parse(map, key, Some(path)))
     }
 
-    fn parse(map: Mmap, key: &Key) -> Option<Self> {
+    fn parse(map: Mmap, key: &Key, file: Option<&Path>) -> Option<Self> {
         let rest = map.strip_prefix(MAGIC)?;
         let (len, rest) = rest.split_first_chunk()?;
         let len = usize::try_from(u64::from_le_bytes(*len)).ok()?;
@@ -134,6 +138,7 @@ impl TokenFile {
         }
         Some(Self {
             header,
+            file: file.map(Path::to_owned),
             map,
             body,
             places,
@@ -143,29 +148,59 @@ impl TokenFile {
     /// Writes the tokens (training first) beside the place, then renames them into it.
     pub(crate) fn write(
         path: &Path,
-        mut header: Header,
-        tokens: impl Iterator<Item = u32>,
+        header: Header,
+        tokens: impl Iterator<Item = u32> + Clone,
     ) -> Result<(), DataError> {
-        let mut body = Vec::new();
-        for token in tokens {
-            body.extend_from_slice(&token.to_le_bytes()[..header.width]);
-        }
-        header.hash = hash(&body);
-        let wrong = |error: serde_json::Error| DataError::io("write", path)(error.into());
-        let mut json = serde_json::to_vec(&header).map_err(wrong)?;
-        json.resize(json.len().next_multiple_of(8), b' ');
+        let io = |error| DataError::io("write", path)(error);
+        let start = start(header, tokens.clone()).map_err(io)?;
         let folder = path.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(folder).map_err(DataError::io("create", folder))?;
-        let io = |error| DataError::io("write", path)(error);
-        let mut file = temporary(folder).map_err(io)?;
-        file.write_all(MAGIC).map_err(io)?;
-        file.write_all(&(json.len() as u64).to_le_bytes())
-            .map_err(io)?;
-        file.write_all(&json).map_err(io)?;
-        file.write_all(&body).map_err(io)?;
-        file.as_file().sync_all().map_err(io)?;
-        file.persist(path).map_err(|error| io(error.error))?;
-        Ok(())
+        persist(path, folder, |file| {
+            file.write_all(&start.bytes)?;
+            each_chunk(start.width, tokens, |chunk| file.write_all(chunk))
+        })
+        .map_err(io)
+    }
+
+    /// The same without a file.
+    pub(crate) fn in_memory(
+        header: Header,
+        tokens: impl Iterator<Item = u32> + Clone,
+    ) -> Result<Self, DataError> {
+        let here = Path::new("memory");
+        let io = |error| DataError::io("keep tokens in", here)(error);
+        let key = header.key;
+        let n = (header.train.tokens + header.held_out.tokens) as usize;
+        let start = start(header, tokens.clone()).map_err(io)?;
+        let mut map = MmapMut::map_anon(start.bytes.len() + n * start.width).map_err(io)?;
+        let mut rest = &mut map[..];
+        rest.write_all(&start.bytes).map_err(io)?;
+        each_chunk(start.width, tokens, |chunk| rest.write_all(chunk)).map_err(io)?;
+        let map = map.make_read_only().map_err(io)?;
+        Self::parse(map, &key, None)
+            .ok_or_else(|| io(std::io::Error::other("they are not what was written")))
+    }
+
+    /// Sees to it that the same tokens lie at another place, as a link if possible.
+    pub(crate) fn place_at(&self, path: &Path) -> Result<(), DataError> {
+        if path.exists() {
+            return Ok(());
+        }
+        let linked = self
+            .file
+            .as_ref()
+            .is_some_and(|file| fs::hard_link(file, path).is_ok());
+        if linked {
+            return Ok(());
+        }
+        let folder = path.parent().unwrap_or(Path::new("."));
+        persist(path, folder, |file| file.write_all(&self.map))
+            .map_err(DataError::io("write", path))
+    }
+
+    /// Where it lies, for messages.
+    pub(crate) fn location(&self) -> &Path {
+        self.file.as_deref().unwrap_or(Path::new("in memory"))
     }
 
     /// Where a part of a corpus begins, and how many tokens it has.
@@ -213,15 +248,73 @@ impl TokenFile {
     }
 }
 
-/// A file to be renamed, readable by all whom the folder's owner lets read: the cache of a group's
-/// shared disk serves the group.
-fn temporary(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
+/// What comes before the tokens in a file, and the bytes of each.
+struct Start {
+    bytes: Vec<u8>,
+    width: usize,
+}
+
+fn start(mut header: Header, tokens: impl Iterator<Item = u32>) -> std::io::Result<Start> {
+    let mut hasher = blake3::Hasher::new();
+    each_chunk(header.width, tokens, |chunk| {
+        hasher.update(chunk);
+        Ok(())
+    })?;
+    header.hash = hasher.finalize().to_hex().to_string();
+    let mut json = serde_json::to_vec(&header)?;
+    json.resize(json.len().next_multiple_of(8), b' ');
+    let len = (json.len() as u64).to_le_bytes();
+    Ok(Start {
+        bytes: [&MAGIC[..], &len, &json].concat(),
+        width: header.width,
+    })
+}
+
+/// Shows the bytes of tokens to `see`, some thousand tokens at once.
+fn each_chunk(
+    width: usize,
+    tokens: impl Iterator<Item = u32>,
+    mut see: impl FnMut(&[u8]) -> std::io::Result<()>,
+) -> std::io::Result<()> {
+    let mut chunk = Vec::with_capacity(CHUNK);
+    for token in tokens {
+        chunk.extend_from_slice(&token.to_le_bytes()[..width]);
+        if chunk.len() >= CHUNK {
+            see(&chunk)?;
+            chunk.clear();
+        }
+    }
+    see(&chunk)
+}
+
+/// Writes a file beside its place and renames it into it. It is readable by all whom the folder's
+/// owner lets read: the cache of a group's shared disk serves the group.
+fn persist(
+    path: &Path,
+    folder: &Path,
+    write: impl FnOnce(&mut File) -> std::io::Result<()>,
+) -> std::io::Result<()> {
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666);
     #[cfg(unix)]
     builder.permissions(permissions);
-    builder.tempfile_in(folder)
+    let mut file = builder.tempfile_in(folder)?;
+    write(file.as_file_mut())?;
+    match file.as_file().sync_all() {
+        // Some file systems do not offer it. The tokens are hashed: what is lost is made again.
+        Err(error)
+            if !matches!(
+                error.kind(),
+                ErrorKind::Unsupported | ErrorKind::InvalidInput
+            ) =>
+        {
+            return Err(error);
+        }
+        _ => {}
+    }
+    file.persist(path)?;
+    Ok(())
 }
 
 fn hash(bytes: &[u8]) -> String {
@@ -298,6 +391,28 @@ mod tests {
                 [5]
             );
         }
+    }
+
+    #[test]
+    fn tokens_in_memory_are_those_of_a_file() {
+        let tokens = [1, 2, 3, 70_000, 5];
+        let file = TokenFile::in_memory(header(4), tokens.into_iter()).unwrap();
+        assert_eq!(file.all(0, Split::Train).collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!(file.all(0, Split::HeldOut).collect::<Vec<_>>(), [70_000, 5]);
+        // Placed as a copy, and from there as a link, it is the same.
+        let folder = tempfile::tempdir().unwrap();
+        let [copy, link] = ["copy", "link"].map(|name| folder.path().join(name));
+        file.place_at(&copy).unwrap();
+        let copied = TokenFile::open(&copy, &header(4).key)
+            .unwrap()
+            .expect("whole");
+        copied.place_at(&link).unwrap();
+        fs::remove_file(&copy).unwrap();
+        let linked = TokenFile::open(&link, &header(4).key)
+            .unwrap()
+            .expect("whole");
+        assert_eq!(linked.header, file.header);
+        assert_eq!(linked.all(0, Split::Train).collect::<Vec<_>>(), [1, 2, 3]);
     }
 
     #[test]

@@ -1,19 +1,24 @@
 //! Finding a corpus and reading its documents.
 
 use std::borrow::Cow;
-use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read};
+use std::collections::HashMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use ontogeny_store::{Key, KeyBuilder};
-use serde_json::Value;
 
+use super::corpus_file::CorpusFile;
+use super::files::Files;
+use super::kind::{Kind, Packing, advice, by_name};
+use super::left_out::Tally;
 use super::spec::{Named, duplicate};
-use super::table::read_parquet;
 use crate::{DataError, TextSpec};
 
 /// `{"name", "text"}` a line; see `corpora/README.md`.
 const STATE_OF_THE_UNION: &[u8] = include_bytes!("../../corpora/state_of_the_union.jsonl.zst");
+
+/// Hidden files that a notice names.
+const NAMES: usize = 3;
 
 /// Where the documents are.
 #[derive(Debug)]
@@ -24,50 +29,8 @@ pub(crate) struct Corpus {
     root: PathBuf,
     files: Vec<CorpusFile>,
     field: String,
-}
-
-#[derive(Debug)]
-struct CorpusFile {
-    path: PathBuf,
-    format: Format,
-    content: Content,
-}
-
-#[derive(Debug)]
-enum Content {
-    OnDisk,
-    Shipped(&'static [u8]),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Format {
-    Text,
-    Lines,
-    CompressedLines,
-    Parquet,
-}
-
-impl Format {
-    fn of(path: &Path) -> Option<Self> {
-        let name = path.file_name()?.to_str()?.to_ascii_lowercase();
-        [
-            (".txt", Self::Text),
-            (".jsonl", Self::Lines),
-            (".jsonl.zst", Self::CompressedLines),
-            (".parquet", Self::Parquet),
-        ]
-        .into_iter()
-        .find(|(ending, _)| name.ends_with(ending))
-        .map(|(_, format)| format)
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Text => "txt",
-            Self::Lines | Self::CompressedLines => "jsonl",
-            Self::Parquet => "parquet",
-        }
-    }
+    /// What was noticed while its files were listed and named.
+    notices: Vec<String>,
 }
 
 impl Corpus {
@@ -97,81 +60,120 @@ impl Corpus {
     fn open(named: &Named<'_>, field: &str, base: &Path) -> Result<Self, DataError> {
         let key = named.key.clone();
         if named.path == TextSpec::STATE_OF_THE_UNION {
+            let path = PathBuf::from("state_of_the_union.jsonl.zst");
             return Ok(Self {
                 key,
-                root: PathBuf::from("state_of_the_union.jsonl.zst"),
+                root: path.clone(),
                 files: vec![CorpusFile {
-                    path: PathBuf::from("state_of_the_union.jsonl.zst"),
-                    format: Format::CompressedLines,
-                    content: Content::Shipped(STATE_OF_THE_UNION),
+                    path,
+                    kind: Kind::Lines,
+                    packing: Packing::Zstd,
+                    shipped: Some(STATE_OF_THE_UNION),
                 }],
                 // The shipped file's own member, whatever the configuration reads elsewhere.
                 field: "text".to_owned(),
+                notices: Vec::new(),
             });
         }
         let root = base.join(named.path);
         if !root.exists() {
             return Err(DataError::Missing { key, path: root });
         }
-        let mut paths = Vec::new();
-        if root.is_dir() {
-            list(&root, &mut paths)?;
-        } else {
-            paths.push(root.clone());
-        }
-        if paths.is_empty() {
+        let found = Files::at(&root)?;
+        let notices = passed_over(&key, &found);
+        if found.paths.is_empty() {
+            let hidden = match found.hidden.is_empty() {
+                true => "",
+                false => " that are not hidden",
+            };
             return Err(DataError::EmptyCorpus {
                 key,
                 path: root,
-                message: "the folder holds no files".to_owned(),
+                message: format!("the folder holds no files{hidden}"),
             });
         }
-        let files = paths
-            .into_iter()
-            .map(|path| match Format::of(&path) {
-                Some(format) => Ok(CorpusFile {
-                    path,
-                    format,
-                    content: Content::OnDisk,
-                }),
-                None => Err(DataError::UnknownExtension { path }),
+        let unknown = |path: &PathBuf| by_name(path).is_none();
+        if let Some(path) = found.paths.iter().find(|path| unknown(path)) {
+            return Err(DataError::UnknownExtension {
+                path: path.clone(),
+                more: found.paths.iter().filter(|path| unknown(path)).count() - 1,
+                advice: advice(path),
+            });
+        }
+        let files = found.paths.into_iter().filter_map(|path| {
+            let (kind, packing) = by_name(&path)?;
+            Some(CorpusFile {
+                path,
+                kind,
+                packing,
+                shipped: None,
             })
-            .collect::<Result<_, _>>()?;
+        });
         Ok(Self {
             key,
             root,
-            files,
+            files: files.collect(),
             field: field.to_owned(),
+            notices,
         })
     }
 
+    /// The folder or file.
+    pub(crate) fn place(&self) -> String {
+        self.root.display().to_string()
+    }
+
     /// Names what the files hold, in order; not what they are called.
-    pub(crate) fn key(&self) -> Result<Key, DataError> {
+    pub(crate) fn key(&mut self) -> Result<Key, DataError> {
         let mut key = KeyBuilder::new("corpus/1");
-        for file in &self.files {
-            key = key.text("format", file.format.name());
-            if file.format != Format::Text {
+        let mut first_of: HashMap<blake3::Hash, usize> = HashMap::new();
+        let mut copies = Vec::new();
+        for (number, file) in self.files.iter().enumerate() {
+            key = key.text("format", file.kind.name());
+            if file.kind != Kind::Text {
                 key = key.text("field", &self.field);
             }
             let mut hasher = blake3::Hasher::new();
             hasher
                 .update_reader(file.open()?)
                 .map_err(DataError::io("read", &file.path))?;
-            key = key.bytes("content", hasher.finalize().as_bytes());
+            let hash = hasher.finalize();
+            key = key.bytes("content", hash.as_bytes());
+            // Only here, so that all other texts keep the keys they had when it was not stripped.
+            if file.begins_with_mark() {
+                key = key.text("byte_order_mark", "stripped");
+            }
+            match first_of.get(&hash) {
+                Some(&first) => copies.push((number, first)),
+                None => {
+                    first_of.insert(hash, number);
+                }
+            }
+        }
+        if let Some(&(copy, first)) = copies.first() {
+            self.notices.push(format!(
+                "`{}`: {} of {} files have the bytes of an earlier one ({} those of {}): their \
+                 documents are there more than once",
+                self.key,
+                copies.len(),
+                self.files.len(),
+                self.files[copy].path.display(),
+                self.files[first].path.display()
+            ));
         }
         Ok(key.finish())
     }
 
-    /// All documents, in order; those without a visible character are left out.
-    pub(crate) fn documents(&self) -> Result<Vec<String>, DataError> {
+    /// All documents, in order, and what was noticed of them; those that are null or without a
+    /// visible character are left out.
+    pub(crate) fn documents(&self) -> Result<(Vec<String>, Vec<String>), DataError> {
         let mut documents = Vec::new();
+        let mut tally = Tally::default();
         for file in &self.files {
-            file.read(&self.field, &mut |text| {
-                if !text.trim().is_empty() {
-                    documents.push(text);
-                }
-            })?;
+            file.read(&self.field, &mut tally, &mut documents)?;
         }
+        let mut notices = self.notices.clone();
+        notices.extend(tally.notices(&self.key, &self.field));
         if documents.is_empty() {
             return Err(DataError::EmptyCorpus {
                 key: self.key.clone(),
@@ -182,157 +184,39 @@ impl Corpus {
                 },
             });
         }
-        Ok(documents)
+        Ok((documents, notices))
     }
 }
 
-impl CorpusFile {
-    fn open(&self) -> Result<Box<dyn Read>, DataError> {
-        Ok(match self.content {
-            Content::Shipped(bytes) => Box::new(bytes),
-            Content::OnDisk => {
-                Box::new(File::open(&self.path).map_err(DataError::io("open", &self.path))?)
-            }
-        })
-    }
-
-    fn read(&self, field: &str, see: &mut dyn FnMut(String)) -> Result<(), DataError> {
-        match self.format {
-            Format::Text => {
-                let mut bytes = Vec::new();
-                self.open()?
-                    .read_to_end(&mut bytes)
-                    .map_err(DataError::io("read", &self.path))?;
-                see(utf8(bytes, &self.path, 0, false)?);
-                Ok(())
-            }
-            Format::Lines => {
-                let reader = BufReader::new(self.open()?);
-                read_lines(reader, &self.path, false, field, see)
-            }
-            Format::CompressedLines => {
-                let reader = zstd::stream::read::Decoder::new(self.open()?)
-                    .map_err(DataError::io("decompress", &self.path))?;
-                read_lines(BufReader::new(reader), &self.path, true, field, see)
-            }
-            Format::Parquet => read_parquet(&self.path, field, see),
-        }
-    }
-}
-
-/// All files under a folder, those of a folder in the order of their names; hidden ones are
-/// passed over.
-fn list(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), DataError> {
-    let mut entries = fs::read_dir(folder)
-        .and_then(Iterator::collect::<io::Result<Vec<_>>>)
-        .map_err(DataError::io("list", folder))?;
-    entries.sort_by_key(fs::DirEntry::file_name);
-    for entry in entries {
-        let path = entry.path();
-        if entry.file_name().as_encoded_bytes().starts_with(b".") {
-            continue;
-        }
-        if path.is_dir() {
-            list(&path, files)?;
-        } else {
-            files.push(path);
-        }
-    }
-    Ok(())
-}
-
-fn utf8(bytes: Vec<u8>, path: &Path, offset: u64, decompressed: bool) -> Result<String, DataError> {
-    String::from_utf8(bytes).map_err(|error| DataError::NotUtf8 {
-        path: path.to_owned(),
-        offset: offset + error.utf8_error().valid_up_to() as u64,
-        decompressed,
-    })
-}
-
-fn read_lines(
-    mut reader: impl BufRead,
-    path: &Path,
-    decompressed: bool,
-    field: &str,
-    see: &mut dyn FnMut(String),
-) -> Result<(), DataError> {
-    let action = if decompressed { "decompress" } else { "read" };
-    let mut offset = 0;
-    for line in 1.. {
-        let mut bytes = Vec::new();
-        let read = reader
-            .read_until(b'\n', &mut bytes)
-            .map_err(DataError::io(action, path))?;
-        if read == 0 {
-            break;
-        }
-        let text = utf8(bytes, path, offset, decompressed)?;
-        offset += read as u64;
-        if text.trim().is_empty() {
-            continue;
-        }
-        let document = document(&text, field).map_err(|message| DataError::BadLine {
-            path: path.to_owned(),
-            line,
-            message,
-        })?;
-        see(document);
-    }
-    Ok(())
-}
-
-/// The text in one line of JSON, or what is wrong with the line.
-fn document(line: &str, field: &str) -> Result<String, String> {
-    let value: Value = serde_json::from_str(line)
-        .map_err(|error| format!("not JSON at column {}", error.column()))?;
-    let Value::Object(mut members) = value else {
-        return Err(format!(
-            "not a JSON object: each line is one, with the document in the member `{field}`"
+/// What was found in a folder and is not read.
+fn passed_over(key: &str, found: &Files) -> Vec<String> {
+    let mut notices = Vec::new();
+    if found.links > 0 {
+        let [what, are] = match found.links {
+            1 => ["link leads to what", "is"],
+            _ => ["links lead to what", "are"],
+        };
+        notices.push(format!(
+            "`{key}`: {} {what} is there already and {are} passed over",
+            found.links
         ));
-    };
-    match members.remove(field) {
-        Some(Value::String(text)) => Ok(text),
-        Some(_) => Err(format!("the member `{field}` is not a text")),
-        None => {
-            let names: Vec<_> = members.keys().map(|name| format!("`{name}`")).collect();
-            Err(format!(
-                "no member `{field}` (there are: {}): set `field`",
-                names.join(", ")
-            ))
-        }
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn format_by_name() {
-        assert_eq!(Format::of(Path::new("a/b.TXT")), Some(Format::Text));
-        assert_eq!(
-            Format::of(Path::new("b.jsonl.zst")),
-            Some(Format::CompressedLines)
-        );
-        assert_eq!(Format::of(Path::new("b.json")), None);
-        assert_eq!(Format::of(Path::new("txt")), None);
+    if !found.hidden.is_empty() {
+        let names: Vec<_> = found
+            .hidden
+            .iter()
+            .take(NAMES)
+            .map(|path| path.display().to_string())
+            .collect();
+        let more = match found.hidden.len().saturating_sub(NAMES) {
+            0 => "",
+            _ => ", …",
+        };
+        notices.push(format!(
+            "`{key}`: hidden files passed over: {} ({}{more})",
+            found.hidden.len(),
+            names.join(", ")
+        ));
     }
-
-    #[test]
-    fn lines_say_what_is_wrong() {
-        assert_eq!(document(r#"{"text": "a"}"#, "text"), Ok("a".to_owned()));
-        assert!(document("{", "text").unwrap_err().contains("not JSON"));
-        assert!(
-            document("[1]", "text")
-                .unwrap_err()
-                .contains("not a JSON object")
-        );
-        assert!(
-            document(r#"{"text": 1}"#, "text")
-                .unwrap_err()
-                .contains("not a text")
-        );
-        let missing = document(r#"{"body": "a", "id": 1}"#, "text").unwrap_err();
-        assert!(missing.contains("`body`, `id`"), "{missing}");
-    }
+    notices
 }

@@ -3,13 +3,22 @@
 mod bpe;
 mod cache;
 mod corpus;
+mod corpus_file;
 mod counts;
+mod decompress;
 mod encode;
+mod encoding;
+mod files;
+mod json_fault;
+mod kind;
+mod left_out;
+mod lines;
 mod oracles;
 mod prepare;
 mod spec;
 mod table;
 mod tally;
+mod token_cache;
 mod tokenizer;
 mod tokenizer_file;
 mod words;
@@ -35,8 +44,10 @@ use tokenizer::Tokenizer;
 
 pub use cache::Part;
 pub use encode::EncodedText;
+pub(crate) use kind::KNOWN;
 pub use oracles::BagFit;
 pub use spec::{CorpusSpec, TextSpec};
+pub use token_cache::{KeptSources, TokenCache};
 
 /// Most tokens that a vocabulary may have: three fit into 64 bits.
 pub(crate) const MAX_D_VOCAB: usize = 1 << 21;
@@ -52,6 +63,10 @@ const METHOD: &str = "text/1";
 #[derive(Debug)]
 pub struct Text {
     tokens: TokenFile,
+    /// What is to be told a person, of the tokens and of how they were found.
+    notices: Vec<String>,
+    /// Names what the tokens were made from, and how.
+    content: Key,
     /// For each corpus, its name and its share of the sequences.
     corpora: Vec<(String, f64)>,
     tokenizer: Tokenizer,
@@ -67,47 +82,40 @@ impl Text {
         spec: &TextSpec,
         n_ctx: usize,
         base: &Path,
-        cache: &Path,
+        cache: &TokenCache,
         watch: BuildWatch<'_>,
     ) -> Result<Self, DataError> {
-        let loaded = spec
-            .tokenizer
-            .as_ref()
-            .map(|path| read_tokenizer(spec, &base.join(path)))
-            .transpose()?;
-        let corpora = Corpus::open_all(spec, base)?;
-        let mut content = KeyBuilder::new(METHOD);
-        for corpus in &corpora {
-            content = content.key("corpus", &corpus.key()?);
+        let material = Material::read(spec, base);
+        if let Some(kept) = cache.kept(spec)
+            && let Some(why) = why_not(&material, &kept)
+            && let Some(tokens) = cache.open(&kept)
+        {
+            let tokenizer = Tokenizer::of(&tokens, spec)?;
+            let notice = format!("{why}; the tokens that are kept with the run are used");
+            return Self::new(spec, n_ctx, tokens, tokenizer, Some(notice));
         }
-        let content = content
-            .number("held_out", spec.held_out.to_bits())
-            .text("end_of_text", &spec.end_of_text);
-        let content = match &loaded {
-            Some((tokenizer, json)) => {
-                let content = content.bytes("tokenizer", json);
-                match tokenizer.was_random() {
-                    true => content.text("dropout", "off"),
-                    false => content,
-                }
-            }
-            None => content.json("d_vocab", &spec.d_vocab),
-        };
-        let keys = TokenKeys::new(content.finish());
-        let loaded = loaded.map(|(tokenizer, _)| tokenizer);
-        let found = keys.find(cache, loaded.as_ref(), |tokens, path| {
-            // Without the wish for a size: it was met when the file was written.
-            let spec = TextSpec {
-                d_vocab: None,
-                ..spec.clone()
+        let Material {
+            corpora,
+            tokenizer,
+            keys,
+        } = material?;
+        let (tokens, notice, tokenizer) =
+            match (keys.find(cache, tokenizer.as_ref(), spec)?, tokenizer) {
+                (Some((tokens, Some(stored))), _) => (tokens, None, stored),
+                (Some((tokens, None)), Some(loaded)) => (tokens, None, loaded),
+                (_, loaded) => tokenize(spec, n_ctx, &corpora, loaded, keys, cache, watch)?,
             };
-            Tokenizer::load(&spec, tokens.header.tokenizer.as_bytes(), path)
-        })?;
-        let (tokens, tokenizer) = match (found, loaded) {
-            (Some((tokens, Some(stored))), _) => (tokens, stored),
-            (Some((tokens, None)), Some(loaded)) => (tokens, loaded),
-            (_, loaded) => tokenize(spec, n_ctx, &corpora, loaded, keys, cache, watch)?,
-        };
+        Self::new(spec, n_ctx, tokens, tokenizer, notice)
+    }
+
+    /// The source over tokens that are there; `notice` is told after those of the tokens.
+    fn new(
+        spec: &TextSpec,
+        n_ctx: usize,
+        tokens: TokenFile,
+        tokenizer: Tokenizer,
+        notice: Option<String>,
+    ) -> Result<Self, DataError> {
         let content = tokens.header.key;
         long_enough(&tokens.header, spec, n_ctx)?;
         let mut key = KeyBuilder::new(METHOD)
@@ -126,8 +134,12 @@ impl Text {
                 key = key.number("share", share.to_bits());
             }
         }
+        let mut notices = tokens.header.notices.clone();
+        notices.extend(notice);
         Ok(Self {
             tokens,
+            notices,
+            content,
             corpora,
             tokenizer,
             // A corpus has no seed: the windows of a set are always the same.
@@ -176,7 +188,15 @@ impl Text {
     }
 
     pub(crate) fn notices(&self) -> &[String] {
-        &self.tokens.header.notices
+        &self.notices
+    }
+
+    pub(crate) fn content(&self) -> Key {
+        self.content
+    }
+
+    pub(crate) fn tokens(&self) -> &TokenFile {
+        &self.tokens
     }
 
     pub(crate) fn key(&self) -> Key {
@@ -266,6 +286,67 @@ impl Text {
             *p = p.ln().max(LEAST_LOG_PROB);
         }
         out
+    }
+}
+
+/// What tokens are made from.
+struct Material {
+    corpora: Vec<Corpus>,
+    /// The tokenizer that the configuration names, if it does.
+    tokenizer: Option<Tokenizer>,
+    /// Name all this.
+    keys: TokenKeys,
+}
+
+impl Material {
+    fn read(spec: &TextSpec, base: &Path) -> Result<Self, DataError> {
+        let loaded = spec
+            .tokenizer
+            .as_ref()
+            .map(|path| read_tokenizer(spec, &base.join(path)))
+            .transpose()?;
+        let mut corpora = Corpus::open_all(spec, base)?;
+        let mut content = KeyBuilder::new(METHOD);
+        for corpus in &mut corpora {
+            content = content.key("corpus", &corpus.key()?);
+        }
+        let content = content
+            .number("held_out", spec.held_out.to_bits())
+            .text("end_of_text", &spec.end_of_text);
+        let content = match &loaded {
+            Some((tokenizer, json)) => {
+                let content = content.bytes("tokenizer", json);
+                match tokenizer.was_random() {
+                    true => content.text("dropout", "off"),
+                    false => content,
+                }
+            }
+            None => content.json("d_vocab", &spec.d_vocab),
+        };
+        Ok(Self {
+            corpora,
+            keys: TokenKeys::new(content.finish()),
+            tokenizer: loaded.map(|(tokenizer, _)| tokenizer),
+        })
+    }
+}
+
+/// Why tokens of this content cannot be made from what was found; `None` if they can.
+fn why_not(found: &Result<Material, DataError>, content: &Key) -> Option<String> {
+    match found {
+        Err(error) => Some(error.to_string()),
+        Ok(material) if !material.keys.include(content) => {
+            let places: Vec<_> = material.corpora.iter().map(Corpus::place).collect();
+            let tokenizer = match material.tokenizer {
+                Some(_) => " or of its tokenizer",
+                None => "",
+            };
+            Some(format!(
+                "the content of {}{tokenizer} has changed since the run was made",
+                places.join(", ")
+            ))
+        }
+        Ok(_) => None,
     }
 }
 

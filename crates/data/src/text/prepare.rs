@@ -1,12 +1,11 @@
 //! From documents to the token cache: splitting, training the tokenizer, tokenizing.
 
-use std::path::Path;
-
 use ontogeny_store::{Key, KeyBuilder};
 
-use super::cache::{self, Header, Part, TokenFile};
+use super::cache::{Header, Part, TokenFile};
 use super::corpus::Corpus;
 use super::tally::Tally;
+use super::token_cache::TokenCache;
 use super::tokenizer::Tokenizer;
 use crate::progress::{BuildPhase, BuildWatch, tell};
 use crate::{DataError, Split, TextSpec};
@@ -30,22 +29,26 @@ impl TokenKeys {
         }
     }
 
+    /// Whether tokens of this key are made of the same.
+    pub(super) fn include(&self, key: &Key) -> bool {
+        [self.plain, self.spelled].contains(key)
+    }
+
     /// Tokens that lie in the cache already, with their tokenizer if none was loaded. Those of the
     /// plain key count if no control token is in them but the ends of documents.
     pub(super) fn find(
         &self,
-        folder: &Path,
+        cache: &TokenCache,
         loaded: Option<&Tokenizer>,
-        stored: impl Fn(&TokenFile, &Path) -> Result<Tokenizer, DataError>,
+        spec: &TextSpec,
     ) -> Result<Option<(TokenFile, Option<Tokenizer>)>, DataError> {
         for key in [self.plain, self.spelled] {
-            let path = cache::path(folder, &key);
-            let Some(tokens) = TokenFile::open(&path, &key)? else {
+            let Some(tokens) = cache.open(&key) else {
                 continue;
             };
             let stored = match loaded {
                 Some(_) => None,
-                None => Some(stored(&tokens, &path)?),
+                None => Some(Tokenizer::of(&tokens, spec)?),
             };
             let tokenizer = loaded.or(stored.as_ref());
             if key == self.spelled || tokenizer.is_some_and(|t| only_ends(&tokens, t)) {
@@ -77,21 +80,25 @@ fn only_ends(tokens: &TokenFile, tokenizer: &Tokenizer) -> bool {
     found == ends
 }
 
-/// Splits, trains if there is no tokenizer yet, tokenizes, and writes the cache.
+/// Splits, trains if there is no tokenizer yet, tokenizes, and writes the cache. With the tokens
+/// comes a notice if they could not be written.
 pub(super) fn tokenize(
     spec: &TextSpec,
     n_ctx: usize,
     corpora: &[Corpus],
     loaded: Option<Tokenizer>,
     keys: TokenKeys,
-    folder: &Path,
+    cache: &TokenCache,
     watch: BuildWatch<'_>,
-) -> Result<(TokenFile, Tokenizer), DataError> {
+) -> Result<(TokenFile, Option<String>, Tokenizer), DataError> {
     tell(watch, BuildPhase::ReadCorpus, 0, 0)?;
-    let documents = corpora
-        .iter()
-        .map(Corpus::documents)
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut documents = Vec::new();
+    let mut notices = Vec::new();
+    for corpus in corpora {
+        let (texts, noticed) = corpus.documents()?;
+        documents.push(texts);
+        notices.extend(noticed);
+    }
     let texts: Vec<[Vec<(usize, &str)>; 2]> = documents
         .iter()
         .map(|documents| split(documents, spec.held_out))
@@ -129,6 +136,7 @@ pub(super) fn tokenize(
         true => keys.spelled,
         false => keys.plain,
     };
+    notices.extend(tally.notices(&tokenizer));
     let total = |part: usize| {
         let add = |sum: Part, sizes: &[Part; 2]| sum.and(sizes[part]);
         corpora.iter().fold(Part::default(), add)
@@ -143,7 +151,7 @@ pub(super) fn tokenize(
             [_] => Vec::new(),
             _ => corpora,
         },
-        notices: tally.notices(&tokenizer),
+        notices,
         tokenizer: tokenizer.json()?,
     };
     // Before anything is written: the same text with a smaller context may come later or never.
@@ -152,14 +160,8 @@ pub(super) fn tokenize(
         let corpora = tokens.iter();
         corpora.flat_map(move |parts| parts[part].iter().copied())
     });
-    let path = cache::path(folder, &key);
-    TokenFile::write(&path, header, in_order)?;
-    match TokenFile::open(&path, &key)? {
-        Some(file) => Ok((file, tokenizer)),
-        None => Err(DataError::io("read back", &path)(std::io::Error::other(
-            "the file is not what was written: is the disk damaged or full?",
-        ))),
-    }
+    let (file, notice) = cache.write(header, in_order)?;
+    Ok((file, notice, tokenizer))
 }
 
 /// The documents of a corpus to train on, and those held out, with their places in it.
@@ -287,10 +289,17 @@ mod tests {
         };
         let build = || {
             let watch = |_| ControlFlow::Continue(());
-            crate::Text::build(&spec, 8, folder.path(), &at("cache"), &watch).unwrap()
+            crate::Text::build(
+                &spec,
+                8,
+                folder.path(),
+                &TokenCache::new(at("cache")),
+                &watch,
+            )
+            .unwrap()
         };
         let first = build();
-        let path = cache::path(&at("cache"), &first.tokens.header.key);
+        let path = crate::text::cache::path(&at("cache"), &first.tokens.header.key);
         let header = first.tokens.header.clone();
         let mut tokens: Vec<u32> = [Split::Train, Split::HeldOut]
             .into_iter()

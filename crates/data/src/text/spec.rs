@@ -16,9 +16,13 @@ use crate::spec::training_set;
 #[serde(deny_unknown_fields, default, remote = "Self")]
 pub struct TextSpec {
     /// `sotu` for the State of the Union addresses that come with this crate (a folder of that
-    /// name is `./sotu`), or the path of a folder or file: `.txt` (one document each), `.jsonl`,
-    /// `.jsonl.zst` (one document a line) or `.parquet` (one document a row). A folder is read
-    /// with the folders in it, in the order of the names.
+    /// name is `./sotu`), or the path of a folder or file: `.txt` (one document each), `.jsonl`
+    /// or `.ndjson` (one document a line), each also with `.gz` or `.zst` behind, or `.parquet`
+    /// (one document a row). A folder is read with the folders in it, in the order of the names,
+    /// each file once; hidden files are passed over.
+    ///
+    /// Texts are UTF-8; a byte order mark at the start of a file is not read. Documents that are
+    /// null or without a visible character are left out, and counted in a notice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub corpus: Option<String>,
     /// Several corpora in place of one. Each sequence comes from one of them, chosen by weight;
@@ -26,7 +30,8 @@ pub struct TextSpec {
     /// oracles are those of the mixture. A list of one is that corpus alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub corpora: Option<Vec<CorpusSpec>>,
-    /// The member of a line of `.jsonl`, or column of a `.parquet` file, that holds the text.
+    /// The member of a line of `.jsonl`, or column of a `.parquet` file, that holds the text
+    /// itself: nested ones are not looked into.
     pub field: String,
     /// A `tokenizer.json` to load. Absent: a byte-level BPE is trained on the training documents.
     #[serde(skip_serializing_if = "Option::is_none")]

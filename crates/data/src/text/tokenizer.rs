@@ -13,6 +13,7 @@ use tokenizers::{AddedToken, Tokenizer as Inner};
 
 use super::MAX_D_VOCAB;
 use super::bpe::learn;
+use super::cache::TokenFile;
 use super::tokenizer_file::other_json;
 use super::words::{pieces, words};
 use crate::progress::{BuildPhase, BuildWatch, tell};
@@ -113,6 +114,17 @@ impl Tokenizer {
             }),
             _ => Ok(tokenizer),
         }
+    }
+
+    /// The tokenizer that tokens of the cache were made with.
+    pub(crate) fn of(tokens: &TokenFile, spec: &TextSpec) -> Result<Self, DataError> {
+        // Without the wish for a size: it was met when the tokens were made.
+        let spec = TextSpec {
+            d_vocab: None,
+            ..spec.clone()
+        };
+        let json = tokens.header.tokenizer.as_bytes();
+        Self::load(&spec, json, tokens.location())
     }
 
     fn from_json(end_of_text: &str, json: &[u8], path: Option<&Path>) -> Result<Self, DataError> {

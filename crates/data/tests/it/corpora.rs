@@ -14,7 +14,7 @@ use parquet::schema::parser::parse_message_type;
 
 use crate::{build, documents, text, text_spec, write_texts};
 
-fn lines(documents: &[String]) -> Vec<u8> {
+pub(crate) fn lines(documents: &[String]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for (number, document) in documents.iter().enumerate() {
         let line = serde_json::json!({ "id": number, "text": document });

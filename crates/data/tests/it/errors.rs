@@ -44,6 +44,95 @@ fn bytes_that_are_not_utf8() {
 }
 
 #[test]
+fn encodings_other_than_utf8_are_named() {
+    let error = refused("a.txt", b"one\ntwo caf\xe9s", &["a.txt, line 2", "Latin-1"]);
+    assert_eq!(error.line(), Some(2));
+    refused("a.txt", b"\x93quoted\x94", &["line 1", "Windows-1252"]);
+    let utf16 =
+        |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+    let line = "{\"text\": \"The river follows the miller.\"}\n";
+    let marked = format!("\u{feff}{line}");
+    for text in [line, &marked] {
+        let bytes = utf16(text);
+        refused("a.txt", &bytes, &["a.txt looks like UTF-16 LE", "iconv"]);
+        refused(
+            "a.jsonl",
+            &bytes,
+            &["a.jsonl looks like UTF-16 LE", "iconv"],
+        );
+        let packed = zstd::encode_all(&bytes[..], 1).unwrap();
+        refused("a.jsonl.zst", &packed, &["looks like UTF-16 LE", "iconv"]);
+    }
+    let surrogate = b"{\"text\": \"\xed\xa0\xbd\"}";
+    refused("a.jsonl", surrogate, &["line 1", "lone surrogate"]);
+}
+
+#[test]
+fn json_that_is_no_lines() {
+    let array = "[\n{\"text\": \"a\"},\n{\"text\": \"b\"}\n]\n";
+    let one_line = array.replace('\n', "");
+    for text in [array, &one_line] {
+        let error = refused(
+            "a.jsonl",
+            text.as_bytes(),
+            &["line 1", "one JSON array, not lines", "jq -c '.[]'"],
+        );
+        assert_eq!(error.line(), Some(1));
+    }
+    let pretty = b"{\n  \"text\": \"a\"\n}\n";
+    refused(
+        "a.jsonl",
+        pretty,
+        &["line 1", "goes on where the line ends"],
+    );
+    refused(
+        "a.json",
+        pretty,
+        &["a.json", "unknown kind", "rename it to .jsonl"],
+    );
+    let nan = "{\"text\": \"a\"}\n{\"text\": \"b\", \"x\": NaN}\n".as_bytes();
+    refused("a.jsonl", nan, &["line 2", "NaN is no JSON"]);
+}
+
+#[test]
+fn files_of_other_formats_are_named() {
+    for (name, content, parts) in [
+        (
+            "a.jsonl",
+            &b"BZh91AY&SY and so on"[..],
+            &["bzip2", "bzip2 -d"][..],
+        ),
+        ("a.txt", b"PK\x03\x04 and so on", &["zip archive", ".docx"]),
+        (
+            "a.jsonl",
+            b"PAR1\x15\x04\xff\xff\xff",
+            &["Parquet", "rename it"],
+        ),
+        (
+            "a.jsonl.bz2",
+            b"BZh91AY&SY and so on",
+            &["unknown kind", "bzip2 -dk"],
+        ),
+        (
+            "a.jsonl.gz",
+            b"{\"text\": \"a\"}",
+            &["decompress", "its name says gzip"],
+        ),
+    ] {
+        refused(name, content, &[&["a."], parts].concat());
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["a.txt", "b.md", "c.pdf"] {
+        fs::write(folder.path().join(name), "text").unwrap();
+    }
+    let error = build(&text_spec("."), folder.path()).expect_err("refused");
+    says(
+        &error,
+        &["b.md", "and 1 more of its files", "rename it to .txt"],
+    );
+}
+
+#[test]
 fn lines_that_hold_no_document() {
     let good = "{\"text\": \"a\"}\n";
     let error = refused(

@@ -7,6 +7,7 @@
 )]
 
 mod corpora;
+mod documents;
 mod errors;
 mod mixtures;
 mod sequences;

@@ -133,8 +133,14 @@ impl LoadedConfig {
             Some(file) if error.key().is_none() => {
                 let several = self.root.writes(&format!("{at}.corpora"));
                 let named = if several { "corpora" } else { "corpus" };
-                let mut refusal = ConfigError::new(error.to_string())
-                    .in_file(file.display().to_string())
+                let (file, message) = (file.display().to_string(), error.to_string());
+                // The refusal begins with the file: it need not be named twice.
+                let message = match message.strip_prefix(&file) {
+                    Some(rest) => rest.trim_start_matches([':', ',', ' ']).to_owned(),
+                    None => message,
+                };
+                let mut refusal = ConfigError::new(message)
+                    .in_file(file)
                     .with_key(format!("{at}.{named}"));
                 refusal.line = error.line().and_then(|line| usize::try_from(line).ok());
                 refusal

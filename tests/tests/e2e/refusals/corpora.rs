@@ -38,6 +38,7 @@ fn corpora_that_cannot_be_read() {
             files: &[("corpus/a.txt", b"good"), ("corpus/b.txt", b"na\xefve")],
             message: "the byte at offset 2 begins no valid character",
             file: "b.txt",
+            line: Some(1),
             ..WITHIN
         },
         Case {
@@ -138,7 +139,7 @@ fn mixtures_that_cannot_be_made() {
             files: &[("good/a.txt", b"The river."), ("other/a.txt", b"na\xefve")],
             message: "the byte at offset 2 begins no valid character",
             file: "a.txt",
-            line: None,
+            line: Some(1),
             key: "data.corpora",
             ..MIXTURE
         },
