@@ -23,6 +23,7 @@ mod analysis;
 mod bad_configs;
 mod check;
 mod document;
+mod encoding;
 mod error;
 mod fork;
 #[cfg(test)]
