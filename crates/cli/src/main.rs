@@ -8,7 +8,9 @@ mod terminal;
 
 mod arguments;
 mod bench;
+mod checks;
 mod commands;
+mod differences;
 mod failure;
 mod online;
 mod place;
@@ -46,10 +48,13 @@ fn main() -> ExitCode {
         .init();
     let json = arguments.json;
     match commands::dispatch(arguments) {
-        Ok(commands::Finish::Complete) => match terminal::finish() {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => failure::report(&failure::unprinted(error), json),
-        },
+        Ok(finish @ (commands::Finish::Complete | commands::Finish::AllFrozen)) => {
+            match (terminal::finish(), finish) {
+                (Err(error), _) => failure::report(&failure::unprinted(error), json),
+                (Ok(()), commands::Finish::AllFrozen) => failure::all_frozen(),
+                (Ok(()), _) => ExitCode::SUCCESS,
+            }
+        }
         Ok(commands::Finish::Interrupted(how)) => failure::interrupted(how, json),
         Err(error) => failure::report(&error, json),
     }
