@@ -43,6 +43,10 @@ pub const METHOD: &str = "behaviour/1, llc/3";
 const BEHAVIOUR_VERSION: &str = "behaviour/1";
 /// The same for the local learning coefficient.
 const LLC_VERSION: &str = "llc/3";
+/// The file of an estimate's draws.
+const TRACE: &str = "parquet";
+/// The files of what tokens have to do with an estimate, where that is asked for.
+const TOKENS: [&str; 2] = ["tokens.parquet", "influence.parquet"];
 
 /// What is measured.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -420,7 +424,7 @@ fn behaviour_measures(
     if s.weight_norms {
         all.extend(structure::weight_norms(network)?);
     }
-    results.put(key, causes, all)
+    results.put(key, causes, all, &[])
 }
 
 fn llc_measures<'a>(
@@ -431,7 +435,7 @@ fn llc_measures<'a>(
     network: &mut Option<Transformer>,
 ) -> Result<Measures, AnalysisError> {
     let asked = Asked::of(plan, llc, job)?;
-    if !asked.missing(plan).is_empty() {
+    if !asked.missing(plan)?.is_empty() {
         let network = load(network, job, plan)?.clone();
         estimate_missing(plan, llc, shared, &[(job, &asked, network)])?;
     }
@@ -496,10 +500,15 @@ impl<'a> Asked<'a> {
     }
 
     /// Those that are not on disk.
-    fn missing(&self, plan: &Plan<'_>) -> Vec<&(Component, Key)> {
+    fn missing(&self, plan: &Plan<'_>) -> Result<Vec<&(Component, Key)>, AnalysisError> {
         let results = Results::new(&plan.results, "llc");
-        let asked = self.components.iter();
-        asked.filter(|(_, key)| !results.has(key)).collect()
+        let mut missing = Vec::new();
+        for asked in &self.components {
+            if !results.has(&asked.1)? {
+                missing.push(asked);
+            }
+        }
+        Ok(missing)
     }
 }
 
@@ -525,7 +534,7 @@ fn estimate_missing<'a>(
         .collect();
     let mut wanted = Vec::new();
     for ((_, asked, _), anchor) in places.iter().zip(&anchors) {
-        for (component, key) in asked.missing(plan) {
+        for (component, key) in asked.missing(plan)? {
             let mask = component.mask(&config, &plan.chosen.device);
             wanted.push((anchor, mask, component, key, &asked.causes));
         }
@@ -565,12 +574,13 @@ fn estimate_missing<'a>(
         let named = (!component.is_all()).then_some(name.as_str());
         let mut causes = (*causes).clone();
         causes["component"] = name.clone().into();
-        traces::write(&results.beside(key, "parquet"), key, seen)?;
+        traces::write(&results.beside(key, TRACE), key, seen)?;
         let mut measures = llc.measures(named, nbeta);
+        let mut kinds = vec![TRACE];
         let own = covariances.next().zip(probed.as_ref());
         if let Some((observed, probed)) = own.and_then(|(c, p)| Some((living(c, llc)?, p))) {
-            let [of_tokens, among] =
-                ["tokens", "influence"].map(|kind| results.beside(key, &format!("{kind}.parquet")));
+            let [of_tokens, among] = TOKENS.map(|kind| results.beside(key, kind));
+            kinds.extend(TOKENS);
             tokens::write(&of_tokens, &among, key, probed, &observed)?;
             let by_position = tokens::by_position(&observed, probed.positions);
             let name = named.map_or("llc_susceptibility".to_owned(), |n| {
@@ -578,7 +588,7 @@ fn estimate_missing<'a>(
             });
             measures.vector(name, by_position.iter().map(|c| nbeta * c).collect());
         }
-        results.put(**key, causes, measures)?;
+        results.put(**key, causes, measures, &kinds)?;
     }
     Ok(())
 }
@@ -605,7 +615,7 @@ fn estimate_together<'a>(
     let mut places: Vec<(&Job<'a, '_>, Asked<'a>, Transformer)> = Vec::new();
     for job in jobs.iter().filter(|job| job.with_llc) {
         let asked = Asked::of(plan, llc, job)?;
-        if !asked.missing(plan).is_empty() {
+        if !asked.missing(plan)?.is_empty() {
             places.push((job, asked, job.network(plan)?));
         }
     }

@@ -26,7 +26,10 @@ pub enum AnalysisError {
         reason: String,
     },
     /// Nothing to analyse.
-    #[error("{}: there is no checkpoint to analyse; train first", .0.display())]
+    #[error(
+        "{}: there is no checkpoint to analyse; `ontogeny train` with the run's config.toml, and \
+         its folder as --out, makes those of its schedule", .0.display()
+    )]
     NoCheckpoints(PathBuf),
     /// A replica in a checkpoint that the configuration does not have.
     #[error("{}: the checkpoint holds replica `{replica}`, which the configuration does not have", path.display())]

@@ -17,7 +17,9 @@ use crate::stretch::{ForkPoint, Stretch};
     about,
     after_help = "Begin with `ontogeny run`: it trains, analyses and reports the embedded default \
                   (two layers on a synthetic language with bigrams, trigrams and induction) in a \
-                  few minutes on a CPU, and says where the report is.",
+                  few minutes on a CPU, and says where the report is.\n\nExit codes: 0 done; 1 \
+                  failed; 2 the command line was not understood; 3 trained to the end, but every \
+                  replica stopped being finite and was frozen; 130 interrupted.",
     max_term_width = 100
 )]
 pub struct Arguments {

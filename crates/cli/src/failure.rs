@@ -13,12 +13,14 @@ use ontogeny_training::TrainingError;
 use ontogeny_training::config::ConfigError;
 use serde::Serialize;
 
-use crate::terminal;
+use crate::{checks, terminal};
 
 /// Exit code of a command that failed.
 const FAILED: u8 = 1;
 /// Exit code of a command line that could not be understood.
 const USAGE: u8 = 2;
+/// Exit code of a command that trained to the end, with every replica frozen on the way.
+const ALL_FROZEN: u8 = 3;
 
 /// Where a failure lies, as far as it is known.
 #[derive(Debug, Default, Serialize)]
@@ -50,6 +52,12 @@ pub fn interrupted(how: String, code: u8, json: bool) -> ExitCode {
         });
     }
     ExitCode::from(code)
+}
+
+/// Says that no replica is left. The result was printed: the run is complete.
+pub fn all_frozen() -> ExitCode {
+    errln!("{}", checks::ALL_FROZEN);
+    ExitCode::from(ALL_FROZEN)
 }
 
 /// The failure that standard output did not take the result. The work itself is done by then.

@@ -8,7 +8,9 @@ mod terminal;
 
 mod arguments;
 mod bench;
+mod checks;
 mod commands;
+mod differences;
 mod failure;
 mod online;
 mod place;
@@ -48,11 +50,14 @@ fn main() -> ExitCode {
         .init();
     let json = arguments.json;
     match commands::dispatch(arguments) {
-        Ok(commands::Finish::Complete) => match terminal::finish() {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => failure::report(&failure::unprinted(error), json),
-        },
         Ok(commands::Finish::Interrupted { how, code }) => failure::interrupted(how, code, json),
+        Ok(finish @ (commands::Finish::Complete | commands::Finish::AllFrozen)) => {
+            match (terminal::finish(), finish) {
+                (Err(error), _) => failure::report(&failure::unprinted(error), json),
+                (Ok(()), commands::Finish::AllFrozen) => failure::all_frozen(),
+                (Ok(()), _) => ExitCode::SUCCESS,
+            }
+        }
         Err(error) => failure::report(&error, json),
     }
 }

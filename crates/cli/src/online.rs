@@ -145,7 +145,7 @@ pub fn pair<'a>(
     let groups = run
         .groups
         .iter()
-        .map(|g| Ok(analyze::group_plan(run, g, g.checkpoints(folder)?)))
+        .map(|g| Ok(analyze::group_plan(run, g, g.checkpoints(run, folder)?)))
         .collect::<Result<_>>()?;
     let (tell, checkpoints) = std::sync::mpsc::channel();
     let (say, news) = std::sync::mpsc::channel();
@@ -495,6 +495,7 @@ mod tests {
                 path: PathBuf::new(),
                 hash: KeyBuilder::new("test").number("step", step).finish(),
                 replicas: Vec::new(),
+                run: None,
             },
         }
     }

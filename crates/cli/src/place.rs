@@ -12,8 +12,10 @@ use ontogeny_store::{RUN_SCHEMA, RunFolder, RunManifest, rfc3339, write_atomical
 use ontogeny_training::config::{LoadedConfig, RunConfig};
 use ontogeny_training::{Run, TrainingError};
 
+use crate::failure::InFile;
 use crate::tokens::{self, Made};
 use crate::watch::Building;
+use crate::{checks, differences};
 
 /// Folder of all runs, below the current one.
 pub const RUNS: &str = "runs";
@@ -118,6 +120,15 @@ pub fn same_device(folder: &RunFolder, named: Option<&str>) -> Result<Chosen> {
     Ok(chosen)
 }
 
+/// Whether `--out` can be a run's folder: one that is there, or one that can be made. Better told
+/// before corpora are read and networks built.
+pub fn check_out(out: Option<&Path>) -> Result<()> {
+    match out {
+        Some(out) if !RunFolder::exists(out) => Ok(RunFolder::check_new(out)?),
+        _ => Ok(()),
+    }
+}
+
 /// The folder of a run: found if it exists, created if not.
 ///
 /// A folder that holds another run, or this one from another kind of device, is refused: its bits
@@ -138,76 +149,179 @@ pub fn folder(run: &Run, out: Option<&Path>, chosen: &Chosen) -> Result<RunFolde
         return Ok(RunFolder::create(&root, &run.resolved_toml, &manifest)?);
     }
     let folder = RunFolder::open(&root)?;
-    let manifest = folder.read_manifest()?;
-    let refuse = |reason: String| TrainingError::Folder {
-        path: root.clone(),
-        reason,
-    };
+    let manifest = checks::manifest(&folder)?;
     if manifest.config_key != run.key {
-        return Err(refuse(match tokens::changed(run, &root) {
-            Some(changed) => format!(
-                "holds the run `{}`, and {changed}; choose another --out for a run on the new \
-                 one, or bring the old one back",
-                manifest.name
-            ),
-            None => format!(
-                "holds the run `{}` of another configuration; choose another --out",
-                manifest.name
-            ),
-        })
-        .into());
+        return Err(refuse(&root, other_run(run, &folder, &manifest)));
     }
     if manifest.device_kind != *kind {
-        return Err(refuse(format!(
-            "was trained on `{}` and cannot go on bit for bit on `{kind}`; use --device {} or \
-             another --out",
-            manifest.device_kind, manifest.device_kind
-        ))
-        .into());
+        return Err(refuse(
+            &root,
+            format!(
+                "was trained on `{}` and cannot go on bit for bit on `{kind}`; use --device {} or \
+                 another --out",
+                manifest.device_kind, manifest.device_kind
+            ),
+        ));
     }
+    checks::same_replicas(&folder, &manifest, run)?;
+    checks::checkpoints(&folder)?;
     Ok(folder)
 }
 
-/// Writes the resolved configuration where settings that do not touch the weights have changed.
-pub fn refresh_configuration(folder: &RunFolder, resolved: &str) -> Result<()> {
-    let path = folder.config_toml();
-    if std::fs::read_to_string(&path).ok().as_deref() != Some(resolved) {
-        write_atomically(&path, resolved.as_bytes())?;
+fn refuse(root: &Path, reason: String) -> anyhow::Error {
+    let path = root.to_owned();
+    TrainingError::Folder { path, reason }.into()
+}
+
+/// What to say of a folder that holds a run of another configuration: which keys differ, and what
+/// to do.
+fn other_run(run: &Run, folder: &RunFolder, manifest: &RunManifest) -> String {
+    let name = &manifest.name;
+    let old = match RunConfig::load(&folder.config_toml(), &[]) {
+        Ok(old) => old.config,
+        Err(error) => {
+            return format!(
+                "holds the run `{name}` of another configuration, which cannot be read ({}); \
+                 choose another --out",
+                error.message
+            );
+        }
+    };
+    let found = differences::between(&old, &run.config);
+    if found.is_empty() {
+        let changed = tokens::changed(run, folder.root()).unwrap_or_else(|| {
+            "what its configuration names has changed since: the content of a corpus, or of the \
+             checkpoint that it starts from"
+                .to_owned()
+        });
+        return format!(
+            "holds the run `{name}`, and {changed}. Choose another --out, or bring back what was"
+        );
     }
-    Ok(())
+    let (trained, wanted) = (old.training.steps, run.config.training.steps);
+    let longer = match trained < wanted {
+        true => format!(
+            "; for more steps, `ontogeny fork {}@{trained} --steps {wanted}`",
+            folder.root().display()
+        ),
+        false => String::new(),
+    };
+    format!(
+        "holds the run `{name}` of another configuration, which differs in{}\nChoose another \
+         --out{longer}",
+        differences::lines(&found)
+    )
+}
+
+/// Writes the resolved configuration where settings that do not touch the weights have changed.
+/// One that was edited so that it would make other weights is told: it is not what trained the run.
+pub fn refresh_configuration(folder: &RunFolder, run: &Run) -> Result<()> {
+    let path = folder.config_toml();
+    let resolved = &run.resolved_toml;
+    let manifest = folder.read_manifest()?;
+    if manifest.name != run.config.name {
+        errln!(
+            "note: {}: the run was called `{}` and is called `{}` now",
+            folder.root().display(),
+            manifest.name,
+            run.config.name
+        );
+        folder.write_manifest(&RunManifest {
+            name: run.config.name.clone(),
+            ..manifest
+        })?;
+    }
+    if std::fs::read_to_string(&path).ok().as_ref() == Some(resolved) {
+        return Ok(());
+    }
+    match RunConfig::load(&path, &[]) {
+        Ok(old) => {
+            let found = differences::between(&old.config, &run.config);
+            if !found.is_empty() {
+                errln!(
+                    "warning: {} was edited after training and is written anew; it differed in{}",
+                    path.display(),
+                    differences::lines(&found)
+                );
+            }
+        }
+        Err(error) => errln!("warning: this is written anew: {error}"),
+    }
+    Ok(write_atomically(&path, resolved.as_bytes())?)
 }
 
 /// Opens the folder of a run and rebuilds the run from its own configuration.
 ///
 /// Corpora that are not where they were are sought from the current folder and from those that the
 /// run lies in; where they are gone or have changed, the tokens that the run kept stand for them.
+/// Checkpoints are looked at: one of another run is refused, missing ones are told.
 pub fn reopen(root: &Path, set: &[String]) -> Result<(RunFolder, Run)> {
     let folder = RunFolder::open(root)?;
-    let mut loaded = RunConfig::load(&folder.config_toml(), set)?;
+    let manifest = checks::manifest(&folder)?;
+    let path = folder.config_toml();
+    let load = |set: &[String]| {
+        RunConfig::load(&path, set).map_err(|mut error| {
+            let version = env!("CARGO_PKG_VERSION");
+            if !path.exists() {
+                error.message.push_str(&format!(
+                    "; `ontogeny train` with the configuration that made the run, and `--out {}`, \
+                     writes it again",
+                    root.display()
+                ));
+            } else if manifest.version != version && error.file.as_deref() != Some("--set") {
+                error.message.push_str(&format!(
+                    " (the run was made by Ontogeny {}, and this is {version}: open it with that \
+                     version)",
+                    manifest.version
+                ));
+            }
+            error
+        })
+    };
+    let mut loaded = load(set)?;
     if let Some(base) = tokens::moved_base(&loaded, root) {
         let base = toml::Value::String(base.display().to_string());
         let set: Vec<String> = [set, &[format!("base={base}")]].concat();
-        loaded = RunConfig::load(&folder.config_toml(), &set)?;
+        loaded = load(&set)?;
     }
     let own = RunFolder::tokens_in(root);
     let (run, made) = build_with(&loaded, tokens::of_run(root), &own)
         .map_err(|error| tokens::with_cure(error, &loaded, root))?;
-    let manifest = folder.read_manifest()?;
     if run.key != manifest.config_key {
-        let reason = match tokens::changed(&run, root) {
-            Some(changed) => format!("{changed}; bring the old one back"),
-            None => "its weights come from another configuration than this makes, or from a \
-                     corpus that has changed since; only `analysis`, `stages` and `report` can be \
-                     changed here"
-                .to_owned(),
-        };
-        return Err(TrainingError::Folder {
-            path: root.to_owned(),
-            reason,
+        if let Some(changed) = tokens::changed(&run, root) {
+            return Err(refuse(root, format!("{changed}; bring the old one back")));
         }
-        .into());
+        let changed = match set {
+            [] => Vec::new(),
+            set => differences::between(&load(&[])?.config, &load(set)?.config),
+        };
+        if changed.is_empty() {
+            return Err(InFile::error(
+                &path,
+                format!(
+                    "does not make the run in this folder any more (run.json has the key {}…, it \
+                     makes {}…): it was edited after training, or a corpus or a checkpoint that it \
+                     names has changed since. Undo that; a run with other settings needs a folder \
+                     of its own",
+                    manifest.config_key.short(),
+                    run.key.short()
+                ),
+            ));
+        }
+        return Err(refuse(
+            root,
+            format!(
+                "its weights come from another configuration than --set makes; only `analysis`, \
+                 `stages` and `report` can be changed here, and this changes{}",
+                differences::lines(&changed)
+            ),
+        ));
     }
     made.take();
+    checks::same_replicas(&folder, &manifest, &run)?;
+    checks::tell_name(&folder, &manifest, &run);
+    checks::checkpoints(&folder)?;
+    checks::tell_missing(&run, &folder, &manifest.device_kind)?;
     Ok((folder, run))
 }
 

@@ -8,7 +8,7 @@ use ontogeny_analysis::llc::Minibatches;
 use ontogeny_data::{Source, Split};
 use ontogeny_model::device::Chosen;
 use ontogeny_model::{Transformer, weights};
-use ontogeny_store::{Checkpoint, CheckpointFolder, RunFolder};
+use ontogeny_store::{Checkpoint, Key, RunFolder};
 use ontogeny_training::config::LlcData;
 use ontogeny_training::{Group, Run};
 
@@ -31,9 +31,23 @@ pub struct Spot {
     pub source: Arc<Source>,
 }
 
+/// Reads a checkpoint, and the hash of its content. One that lies among the checkpoints of a run
+/// has to be that run's, and of the step that its name says.
+pub fn read(path: &Path) -> Result<(Checkpoint, Key)> {
+    let found = Checkpoint::read(path)?;
+    let absolute = std::path::absolute(path)?;
+    let root = absolute.ancestors().find(|p| RunFolder::exists(p));
+    if let Some(folder) = root.map(RunFolder::open).transpose()?
+        && absolute.starts_with(folder.checkpoints())
+    {
+        Checkpoint::check_place(path, &folder.read_manifest()?.config_key)?;
+    }
+    Ok(found)
+}
+
 /// Opens a checkpoint that lies in a run's folder.
 pub fn open(path: &Path, named: Option<&str>, run: &Run, chosen: &Chosen) -> Result<Spot> {
-    let (checkpoint, _) = Checkpoint::read(path)?;
+    let (checkpoint, _) = read(path)?;
     let replica = replica_of(&checkpoint, path, named)?;
     let step = checkpoint.step.0;
     let network = weights::from_checkpoint(&checkpoint.alone(&replica)?, path, &chosen.device)?;
@@ -95,7 +109,7 @@ pub fn resolve(named: &Path, replica: Option<&str>) -> Result<PathBuf> {
         };
         return Err(InFile::error(root, why));
     };
-    let entries = CheckpointFolder::open(group.place(folder.checkpoints()))?.list()?;
+    let entries = group.written_checkpoints(&run, &folder)?.list()?;
     let nearest = entries.into_iter().min_by_key(|e| e.step.0.abs_diff(step));
     match nearest {
         Some(entry) => Ok(entry.path),
@@ -118,6 +132,10 @@ pub fn root_of(path: &Path) -> Result<PathBuf> {
 
 /// The run that a checkpoint or a run's folder belongs to, with settings of the analysis changed.
 pub fn run_of(path: &Path, set: &[String]) -> Result<(RunFolder, Run)> {
+    if path.is_file() {
+        // Better told that it is no checkpoint than that it lies nowhere.
+        read(path)?;
+    }
     let root = root_of(path)?;
     // What was typed is what messages should name.
     let typed = std::path::absolute(path)? == root;
@@ -128,7 +146,7 @@ pub fn run_of(path: &Path, set: &[String]) -> Result<(RunFolder, Run)> {
 pub fn spread(run: &Run, folder: &RunFolder, count: usize) -> Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     if let Some(group) = run.groups.first() {
-        let all = CheckpointFolder::open(group.place(folder.checkpoints()))?.list()?;
+        let all = group.written_checkpoints(run, folder)?.list()?;
         let last = all.len().saturating_sub(1);
         let count = count.min(all.len()).max(1);
         for i in 0..count {

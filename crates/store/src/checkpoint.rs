@@ -14,7 +14,7 @@ use crate::error::StoreError;
 use crate::files::{create_folder, read_json, write_json};
 use crate::key::Key;
 use crate::step::Step;
-use crate::tensor_file::{NamedTensor, TensorFile, write_tensors};
+use crate::tensor_file::{NamedTensor, RUN, TensorFile, write_tensors};
 
 /// The file with the network configuration, beside the checkpoints.
 pub(crate) const CONFIG_FILE: &str = "config.json";
@@ -26,6 +26,8 @@ const SCHEMA: &str = "checkpoint/1";
 const STEP_ENTRY: &str = "step";
 const REPLICAS_ENTRY: &str = "replicas";
 const CONFIG_ENTRY: &str = "config";
+/// What an export has and a checkpoint has not: the replica that was cut out.
+const EXPORTED_ENTRY: &str = "replica";
 
 /// The weights of all replicas of one architecture after some step.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,6 +75,23 @@ impl Checkpoint {
             tensors: file.tensors,
         };
         Ok((checkpoint, key))
+    }
+
+    /// Whether a file in the folder of `run` is a checkpoint of that run, and of the step that its
+    /// name says; only its header is read. Files of Ontogeny 0.1.0 do not say whose they are.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::OtherRun`]; [`StoreError::Metadata`] if it is no checkpoint, or one of
+    /// another step; those of [`TensorFile::read_metadata`].
+    pub fn check_place(path: &Path, run: &Key) -> Result<(), StoreError> {
+        let (metadata, _) = TensorFile::read_metadata(path)?;
+        let head = Head::parse(path, &metadata)?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if let Some(named) = Step::from_file_name(&name) {
+            check_step(path, named, head.step)?;
+        }
+        check_run(path, Some(run), head.run.as_ref())
     }
 
     /// Cuts out one replica. Its tensors have the classic shapes, without the replica axis, so the
@@ -137,7 +156,7 @@ impl Checkpoint {
         write_config(folder, &self.config)?;
         let metadata = BTreeMap::from([
             (STEP_ENTRY.to_owned(), self.step.to_string()),
-            ("replica".to_owned(), replica.to_owned()),
+            (EXPORTED_ENTRY.to_owned(), replica.to_owned()),
             (CONFIG_ENTRY.to_owned(), self.config.to_string()),
         ]);
         let path = folder.join(EXPORT_FILE);
@@ -145,17 +164,18 @@ impl Checkpoint {
         Ok(path)
     }
 
-    /// Writes the checkpoint as `path`, atomically, and returns the hash of its content.
-    pub(crate) fn write(&self, path: &Path) -> Result<Key, StoreError> {
+    /// Writes the checkpoint of `run` as `path`, atomically, and returns the hash of its content.
+    pub(crate) fn write(&self, path: &Path, run: Option<&Key>) -> Result<Key, StoreError> {
         check_replicas(path, &self.replicas)?;
         check_tensors(path, &self.replicas, &self.tensors)?;
         let replicas = Value::from(self.replicas.clone());
-        let metadata = BTreeMap::from([
+        let mut metadata = BTreeMap::from([
             (SCHEMA_ENTRY.to_owned(), SCHEMA.to_owned()),
             (STEP_ENTRY.to_owned(), self.step.to_string()),
             (REPLICAS_ENTRY.to_owned(), replicas.to_string()),
             (CONFIG_ENTRY.to_owned(), self.config.to_string()),
         ]);
+        metadata.extend(run.map(|run| (RUN.to_owned(), run.to_string())));
         write_tensors(path, &metadata, &self.tensors)
     }
 }
@@ -179,6 +199,8 @@ pub(crate) struct Head {
     pub(crate) step: Step,
     pub(crate) replicas: Vec<String>,
     pub(crate) config: Value,
+    /// The run that wrote it, where the file says so.
+    pub(crate) run: Option<Key>,
 }
 
 impl Head {
@@ -193,8 +215,16 @@ impl Head {
         };
         let entry = |name: &str| {
             metadata.get(name).ok_or_else(|| {
-                let problem = "is missing: the file is not a checkpoint of a run";
-                error(name, problem.to_owned())
+                let problem = match metadata.get(EXPORTED_ENTRY) {
+                    Some(replica) => format!(
+                        "is missing: the file is not a checkpoint of a run but what `ontogeny \
+                         export` made of its replica `{replica}` at step {}, for other programs; \
+                         name the checkpoint itself, RUN/checkpoints/step-….safetensors",
+                        metadata.get(STEP_ENTRY).map_or("?", String::as_str)
+                    ),
+                    None => "is missing: the file is not a checkpoint of a run".to_owned(),
+                };
+                error(name, problem)
             })
         };
         let schema = entry(SCHEMA_ENTRY)?;
@@ -210,11 +240,45 @@ impl Head {
         check_replicas(path, &replicas)?;
         let config = serde_json::from_str(entry(CONFIG_ENTRY)?)
             .map_err(|e| error(CONFIG_ENTRY, format!("is not JSON: {e}")))?;
+        let run = metadata.get(RUN).map(|key| key.parse::<Key>());
+        let run = run
+            .transpose()
+            .map_err(|e| error(RUN, format!("is no key: {e}")))?;
         Ok(Self {
             step,
             replicas,
             config,
+            run,
         })
+    }
+}
+
+/// A file that was renamed would put its weights at a wrong place of every curve.
+pub(crate) fn check_step(path: &Path, named: Step, held: Step) -> Result<(), StoreError> {
+    if named == held {
+        return Ok(());
+    }
+    Err(StoreError::Metadata {
+        path: path.to_owned(),
+        entry: STEP_ENTRY.to_owned(),
+        problem: format!("is {held}, but the file's name says {named}"),
+    })
+}
+
+/// Whether a file that lies in the folder of the run `expected` may be its own: those of Ontogeny
+/// 0.1.0 do not say whose they are.
+pub(crate) fn check_run(
+    path: &Path,
+    expected: Option<&Key>,
+    held: Option<&Key>,
+) -> Result<(), StoreError> {
+    match (expected, held) {
+        (Some(expected), Some(held)) if expected != held => Err(StoreError::OtherRun {
+            path: path.to_owned(),
+            held: *held,
+            expected: *expected,
+        }),
+        _ => Ok(()),
     }
 }
 

@@ -1,11 +1,12 @@
 //! A run's checkpoints: one network configuration, one file per step.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::checkpoint::{CONFIG_FILE, Checkpoint, Head, write_config};
+use crate::checkpoint::{CONFIG_FILE, Checkpoint, Head, check_run, check_step, write_config};
 use crate::error::StoreError;
 use crate::files::{PARTIAL, create_folder, read_json, rename, steps_in, sweep_partial};
 use crate::key::Key;
@@ -17,6 +18,8 @@ use crate::tensor_file::TensorFile;
 pub struct CheckpointFolder {
     path: PathBuf,
     config: Value,
+    /// The run that the folder belongs to, where that is known.
+    run: Option<Key>,
 }
 
 /// A checkpoint in a folder, as its file's header describes it.
@@ -30,6 +33,8 @@ pub struct CheckpointEntry {
     pub hash: Key,
     /// The replicas' names, in the order of the leading axis.
     pub replicas: Vec<String>,
+    /// The run that wrote it; checkpoints of Ontogeny 0.1.0 do not say.
+    pub run: Option<Key>,
 }
 
 impl CheckpointFolder {
@@ -48,7 +53,48 @@ impl CheckpointFolder {
         Ok(Self {
             path: path.to_owned(),
             config: config.clone(),
+            run: None,
         })
+    }
+
+    /// The folder of a run to read from, whose network is `config`. A `config.json` that was
+    /// deleted is not missed: it says nothing else.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::ConfigTaken`] if its `config.json` says something else or is damaged;
+    /// [`StoreError::Io`].
+    pub fn open_for(path: impl AsRef<Path>, config: &Value, run: Key) -> Result<Self, StoreError> {
+        let folder = Self {
+            path: path.as_ref().to_owned(),
+            config: config.clone(),
+            run: Some(run),
+        };
+        let beside = folder.path.join(CONFIG_FILE);
+        match read_json::<Value>(&beside) {
+            Ok(there) if there == *config => Ok(folder),
+            Err(StoreError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
+                Ok(folder)
+            }
+            Err(error @ StoreError::Io { .. }) => Err(error),
+            Ok(_) | Err(_) => Err(StoreError::ConfigTaken { path: beside }),
+        }
+    }
+
+    /// The folder of a run of which the network is not known: for listing only.
+    pub(crate) fn unopened(path: PathBuf, run: Key) -> Self {
+        Self {
+            path,
+            config: Value::Null,
+            run: Some(run),
+        }
+    }
+
+    /// The same folder as that of `run`: what is written carries the run's key, and what carries
+    /// the key of another run is refused.
+    pub fn of_run(mut self, run: Key) -> Self {
+        self.run = Some(run);
+        self
     }
 
     /// Opens a folder that exists.
@@ -61,6 +107,7 @@ impl CheckpointFolder {
         Ok(Self {
             path: path.to_owned(),
             config: read_json(&path.join(CONFIG_FILE))?,
+            run: None,
         })
     }
 
@@ -136,12 +183,13 @@ impl CheckpointFolder {
                 config: self.path.join(CONFIG_FILE),
             });
         }
-        let hash = checkpoint.write(&path)?;
+        let hash = checkpoint.write(&path, self.run.as_ref())?;
         Ok(CheckpointEntry {
             step: checkpoint.step,
             path,
             hash,
             replicas: checkpoint.replicas.clone(),
+            run: self.run,
         })
     }
 
@@ -149,8 +197,9 @@ impl CheckpointFolder {
     ///
     /// # Errors
     ///
-    /// The first file whose header is damaged or contradicts its name, as [`Checkpoint::read`]
-    /// would report it; [`StoreError::Io`].
+    /// The first file whose header is damaged, as [`Checkpoint::read`] would report it,
+    /// contradicts its name, or says that another run wrote it ([`StoreError::OtherRun`]);
+    /// [`StoreError::Io`].
     pub fn list(&self) -> Result<Vec<CheckpointEntry>, StoreError> {
         steps_in(&self.path)?
             .into_iter()
@@ -159,11 +208,13 @@ impl CheckpointFolder {
                 let (metadata, hash) = TensorFile::read_metadata(&path)?;
                 let head = Head::parse(&path, &metadata)?;
                 check_step(&path, step, head.step)?;
+                check_run(&path, self.run.as_ref(), head.run.as_ref())?;
                 Ok(CheckpointEntry {
                     step,
                     path,
                     hash,
                     replicas: head.replicas,
+                    run: head.run,
                 })
             })
             .collect()
@@ -176,6 +227,16 @@ impl CheckpointFolder {
     /// [`StoreError::Io`].
     pub fn steps(&self) -> Result<Vec<Step>, StoreError> {
         steps_in(&self.path)
+    }
+
+    /// The steps that there are in the folder at `path`, as [`CheckpointFolder::steps`]; none if
+    /// it does not exist.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Io`].
+    pub fn steps_at(path: &Path) -> Result<Vec<Step>, StoreError> {
+        steps_in(path)
     }
 
     /// Reads the checkpoint of a step and verifies it.
@@ -191,6 +252,9 @@ impl CheckpointFolder {
                 step,
                 available: steps_in(&self.path)?,
             });
+        }
+        if let Some(run) = &self.run {
+            Checkpoint::check_place(&path, run)?;
         }
         let (checkpoint, _) = Checkpoint::read(&path)?;
         check_step(&path, step, checkpoint.step)?;
@@ -219,16 +283,4 @@ impl CheckpointFolder {
         }
         Ok(())
     }
-}
-
-/// A file that was renamed would put its weights at a wrong place of every curve.
-fn check_step(path: &Path, named: Step, held: Step) -> Result<(), StoreError> {
-    if named == held {
-        return Ok(());
-    }
-    Err(StoreError::Metadata {
-        path: path.to_owned(),
-        entry: "step".to_owned(),
-        problem: format!("is {held}, but the file's name says {named}"),
-    })
 }

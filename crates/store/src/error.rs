@@ -35,6 +35,32 @@ pub enum StoreError {
         /// What gives it away.
         problem: String,
     },
+    /// A safetensors file that another program wrote.
+    #[error(
+        "`{}` is not a checkpoint of a run: entry `hash` is missing from its metadata, so another \
+         program wrote it, and {problem}. What can be read are the files that a run of Ontogeny keeps as \
+         RUN/checkpoints/step-….safetensors", path.display()
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// What it holds.
+        problem: String,
+    },
+    /// A file of another run.
+    #[error(
+        "`{}` was written by another run (key {}…) than the one whose folder it lies in (key {}…). \
+         Put the run's own file back; or delete this one, and `ontogeny train RUN/config.toml \
+         --out RUN` makes the run's own again", path.display(), held.short(), expected.short()
+    )]
+    OtherRun {
+        /// The file.
+        path: PathBuf,
+        /// The key of the run that wrote it.
+        held: Key,
+        /// The key of the run whose folder it lies in.
+        expected: Key,
+    },
     /// A tensor's name is wrong.
     #[error("wrong name in `{}`: {problem}", path.display())]
     Name {
@@ -89,7 +115,11 @@ pub enum StoreError {
         config: PathBuf,
     },
     /// A folder's `config.json` describes something else than the network to be written there.
-    #[error("`{}` belongs to something else; choose another folder", path.display())]
+    #[error(
+        "`{}` belongs to something else; choose another folder. In the folder of a run it was \
+         changed or damaged: delete it, and it is made again from the run's configuration",
+        path.display()
+    )]
     ConfigTaken {
         /// The `config.json` in the way.
         path: PathBuf,
@@ -142,17 +172,36 @@ pub enum StoreError {
     },
     /// A new run would be written into a folder that holds something else.
     #[error(
-        "`{}` already holds `{entry}`; choose an empty or a new folder", path.display()
+        "`{}` already holds {}; choose an empty or a new folder", path.display(), listed(entries)
     )]
     Occupied {
         /// The folder.
         path: PathBuf,
-        /// One of the entries in the way.
-        entry: String,
+        /// The entries in the way, by name.
+        entries: Vec<String>,
+    },
+    /// A path at which there cannot be a folder.
+    #[error("`{}` cannot be a folder: {reason}", path.display())]
+    NoFolder {
+        /// The path as it was named.
+        path: PathBuf,
+        /// What is there, and what would be right.
+        reason: String,
+    },
+    /// An entry of a manifest that is missing or wrong.
+    #[error("`{}`: `{entry}` {problem}", path.display())]
+    Manifest {
+        /// The file.
+        path: PathBuf,
+        /// The entry.
+        entry: &'static str,
+        /// What is wrong with it, and what would be right.
+        problem: String,
     },
     /// A file was written by a later version of this program.
     #[error(
-        "`{}` has schema {found}, this version reads schema {known}", path.display()
+        "`{}` has schema {found}, this version reads schema {known}; open the run with the version \
+         of Ontogeny that wrote it", path.display()
     )]
     Schema {
         /// The file.
@@ -182,6 +231,8 @@ impl StoreError {
             Self::Io { path, .. }
             | Self::Truncated { path, .. }
             | Self::Format { path, .. }
+            | Self::Foreign { path, .. }
+            | Self::OtherRun { path, .. }
             | Self::Name { path, .. }
             | Self::Shape { path, .. }
             | Self::Hash { path, .. }
@@ -193,6 +244,8 @@ impl StoreError {
             | Self::NoStep { path, .. }
             | Self::NoRun { path }
             | Self::Occupied { path, .. }
+            | Self::NoFolder { path, .. }
+            | Self::Manifest { path, .. }
             | Self::Schema { path, .. }
             | Self::Locked { path, .. } => Some(path),
             Self::Replica { .. } => None,
@@ -215,6 +268,22 @@ impl StoreError {
             path,
             source,
         }
+    }
+}
+
+/// Most names that a message lists.
+const LISTED: usize = 5;
+
+/// Names of files in a few words.
+fn listed(entries: &[String]) -> String {
+    let names: Vec<String> = entries
+        .iter()
+        .take(LISTED)
+        .map(|e| format!("`{e}`"))
+        .collect();
+    match entries.len().saturating_sub(LISTED) {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names.join(", ")),
     }
 }
 

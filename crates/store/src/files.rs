@@ -1,8 +1,8 @@
 //! Writing a file so that it is there whole or not at all, and reading small ones.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
-use std::path::Path;
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -50,10 +50,29 @@ pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), StoreError> {
         .map_err(StoreError::io("rename to", to))
 }
 
-/// Makes a new name in a folder survive a loss of power.
+/// Makes a new name in a folder survive a loss of power, where the file system can do that.
+///
+/// The file itself has reached the disk by then and has its name. Network and FUSE file systems
+/// often cannot sync a folder and say so in various ways; a failing disk says something else.
 #[cfg(unix)]
 fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
+    match File::open(folder).and_then(|opened| opened.sync_all()) {
+        Err(error) if cannot_sync_folders(&error) => Ok(()),
+        synced => synced,
+    }
+}
+
+/// Whether an error says that folders cannot be synced here, rather than that a disk failed.
+fn cannot_sync_folders(error: &io::Error) -> bool {
+    /// `EBADF` on all systems: some file systems open folders for listing only.
+    const BAD_DESCRIPTOR: i32 = 9;
+    matches!(
+        error.kind(),
+        ErrorKind::InvalidInput
+            | ErrorKind::Unsupported
+            | ErrorKind::PermissionDenied
+            | ErrorKind::IsADirectory
+    ) || error.raw_os_error() == Some(BAD_DESCRIPTOR)
 }
 
 /// Elsewhere folders cannot be opened as files; the system takes care of names itself.
@@ -80,9 +99,86 @@ pub(crate) fn sweep_partial(folder: &Path) {
     }
 }
 
-/// Creates a folder and those above it where they are missing.
-pub(crate) fn create_folder(path: &Path) -> Result<(), StoreError> {
+/// Creates a folder and those above it where they are missing. Links are followed.
+///
+/// # Errors
+///
+/// Those of [`check_folder`]; [`StoreError::Io`].
+pub fn create_folder(path: &Path) -> Result<(), StoreError> {
+    check_folder(path)?;
     fs::create_dir_all(path).map_err(StoreError::io("create folder", path))
+}
+
+/// Whether a folder is at `path` or could be made there; nothing is written. Links are followed.
+///
+/// # Errors
+///
+/// [`StoreError::NoFolder`], which says what is in the way: a file, a device, a link that leads
+/// nowhere or to itself, a name that is too long, an empty path. [`StoreError::Io`].
+pub fn check_folder(path: &Path) -> Result<(), StoreError> {
+    let refuse = |reason: String| StoreError::NoFolder {
+        path: path.to_owned(),
+        reason,
+    };
+    if path.as_os_str().is_empty() {
+        return Err(refuse("the path is empty; name a folder".to_owned()));
+    }
+    let called = |part: &Path| match part == path {
+        true => "it".to_owned(),
+        false => format!("`{}`", part.display()),
+    };
+    // From the whole path up to the first part that exists.
+    for part in path.ancestors().filter(|part| !part.as_os_str().is_empty()) {
+        let error = match fs::metadata(part) {
+            Ok(there) if there.is_dir() => return Ok(()),
+            Ok(there) => {
+                let what = if there.is_file() {
+                    "a file"
+                } else {
+                    "a device, a pipe or a socket"
+                };
+                return Err(refuse(format!("{} is {what}", called(part))));
+            }
+            Err(error) => error,
+        };
+        let target: Option<PathBuf> = fs::read_link(part).ok();
+        match (error.kind(), target) {
+            (ErrorKind::NotFound, Some(target)) => {
+                return Err(refuse(format!(
+                    "{} is a link to `{}`, which does not exist; create that folder first",
+                    called(part),
+                    target.display()
+                )));
+            }
+            (ErrorKind::NotFound | ErrorKind::NotADirectory, _) => {}
+            (ErrorKind::InvalidFilename, _) => {
+                let longest = part.components().map(|c| c.as_os_str().len()).max();
+                return Err(refuse(format!(
+                    "a name in it has {} bytes, more than the file system takes",
+                    longest.unwrap_or_default()
+                )));
+            }
+            (_, Some(target)) if is_loop(&error) => {
+                return Err(refuse(format!(
+                    "{} is a link to `{}`, and these links lead back to themselves",
+                    called(part),
+                    target.display()
+                )));
+            }
+            _ if is_loop(&error) => {
+                return Err(refuse("links in it lead back to themselves".to_owned()));
+            }
+            _ => return Err(StoreError::io("look at", part)(error)),
+        }
+    }
+    Ok(())
+}
+
+/// Whether an error is that of links which lead back to themselves; the standard library has no
+/// stable name for it.
+fn is_loop(error: &io::Error) -> bool {
+    const TOO_MANY_LINKS: i32 = if cfg!(target_os = "linux") { 40 } else { 62 };
+    cfg!(unix) && error.raw_os_error() == Some(TOO_MANY_LINKS)
 }
 
 /// Reads a JSON file into a typed value.
@@ -124,7 +220,7 @@ pub(crate) fn json_error(
 pub(crate) fn steps_in(folder: &Path) -> Result<Vec<Step>, StoreError> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(StoreError::io("list", folder)(error)),
     };
     let mut steps = Vec::new();
@@ -134,4 +230,71 @@ pub(crate) fn steps_in(folder: &Path) -> Result<Vec<Step>, StoreError> {
     }
     steps.sort_unstable();
     Ok(steps)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_system_that_cannot_sync_folders_is_told_from_a_disk_that_fails() {
+        let check = |code: i32, expected: bool| {
+            let error = io::Error::from_raw_os_error(code);
+            assert_eq!(cannot_sync_folders(&error), expected, "{error}");
+        };
+        // EINVAL, EBADF, EACCES, and on Linux ENOSYS and EOPNOTSUPP.
+        for code in [22, 9, 13] {
+            check(code, true);
+        }
+        #[cfg(target_os = "linux")]
+        for code in [38, 95] {
+            check(code, true);
+        }
+        // EIO, ENOSPC, EROFS.
+        for code in [5, 28, 30] {
+            check(code, false);
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_stands_where_a_folder_should_be_is_named() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("file"), "").unwrap();
+        fs::create_dir(at("real")).unwrap();
+        symlink("real", at("link")).unwrap();
+        symlink("nowhere", at("dangling")).unwrap();
+        symlink("loop", at("loop")).unwrap();
+        symlink("other", at("one")).unwrap();
+        symlink("one", at("other")).unwrap();
+        for good in ["real", "link", "new", "new/below", "link/below"] {
+            check_folder(&at(good)).unwrap();
+        }
+        let long = "a".repeat(300);
+        for (bad, reason) in [
+            ("file", "it is a file"),
+            ("file/below", "file` is a file"),
+            (
+                "dangling",
+                "it is a link to `nowhere`, which does not exist",
+            ),
+            ("dangling/below", "dangling` is a link to `nowhere`"),
+            ("loop", "it is a link to `loop`, and these links lead back"),
+            ("one", "it is a link to `other`, and these links lead back"),
+            (&*long, "a name in it has 300 bytes"),
+        ] {
+            let told = check_folder(&at(bad)).unwrap_err().to_string();
+            assert!(told.contains(reason), "{bad}: {told}");
+        }
+        let told = |path: &str| check_folder(Path::new(path)).unwrap_err().to_string();
+        assert!(told("").contains("the path is empty"), "{}", told(""));
+        assert!(
+            told("/dev/null").contains("it is a device"),
+            "{}",
+            told("/dev/null")
+        );
+        assert!(!at("new").exists());
+    }
 }

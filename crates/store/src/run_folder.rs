@@ -1,53 +1,18 @@
 //! The folder of a run: where everything lies, and who may write there.
 
 use std::fs::{self, File, TryLockError};
-use std::io::{ErrorKind, Read, Seek, Write};
+use std::io::{self, ErrorKind, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-
+use crate::checkpoint_folder::CheckpointFolder;
 use crate::error::StoreError;
-use crate::files::{create_folder, is_partial, parse_json, write_atomically, write_json};
-use crate::key::Key;
-
-/// The schema of `run.json` that this version writes and reads.
-pub const RUN_SCHEMA: u32 = 1;
+use crate::files::{check_folder, create_folder, is_partial, write_atomically};
+use crate::manifest::RunManifest;
 
 const CONFIG: &str = "config.toml";
 const MANIFEST: &str = "run.json";
 const LOCK: &str = "run.lock";
 const TOKENS: &str = "cache";
-
-/// What a run is, in the file `run.json`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RunManifest {
-    /// [`RUN_SCHEMA`].
-    pub schema: u32,
-    /// The run's name.
-    pub name: String,
-    /// The key of the resolved configuration.
-    pub config_key: Key,
-    /// The kind of device that trained it: `cpu`, `gpu`, ….
-    pub device_kind: String,
-    /// The version of the program.
-    pub version: String,
-    /// When the run was created, RFC 3339 in UTC; see [`crate::rfc3339`].
-    pub created: String,
-    /// The replicas, in the order of the checkpoints' leading axis.
-    pub replicas: Vec<ReplicaEntry>,
-}
-
-/// One replica of a run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReplicaEntry {
-    /// The replica's name, unique in the run.
-    pub name: String,
-    /// The arm it belongs to.
-    pub arm: String,
-    /// The seed of its initial weights and batches.
-    pub seed: u64,
-}
 
 /// A run's folder.
 #[derive(Clone, Debug)]
@@ -78,27 +43,42 @@ impl RunFolder {
         let run = Self {
             root: root.as_ref().to_owned(),
         };
+        Self::check_new(&run.root)?;
         create_folder(&run.root)?;
-        let entries = fs::read_dir(&run.root).map_err(StoreError::io("list", &run.root))?;
-        for entry in entries {
-            let entry = entry.map_err(StoreError::io("list", &run.root))?;
+        write_atomically(&run.config_toml(), resolved_toml.as_bytes())?;
+        run.write_manifest(manifest)?;
+        Ok(run)
+    }
+
+    /// Whether a new run could be created at `root`: whether a folder can be there, and no folder
+    /// with other things in it is. Nothing is written.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoFolder`], [`StoreError::Occupied`], [`StoreError::Io`].
+    pub fn check_new(root: &Path) -> Result<(), StoreError> {
+        check_folder(root)?;
+        let listed = match fs::read_dir(root) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            listed => listed.map_err(StoreError::io("list", root))?,
+        };
+        let mut entries = Vec::new();
+        for entry in listed {
+            let entry = entry.map_err(StoreError::io("list", root))?;
             let name = entry.file_name().to_string_lossy().into_owned();
             // Corpora are tokenized before the folder is known to be a run's.
             if name != CONFIG && name != LOCK && name != TOKENS && !is_partial(&name) {
-                return Err(StoreError::Occupied {
-                    path: run.root,
-                    entry: name,
-                });
+                entries.push(name);
             }
         }
-        write_atomically(&run.config_toml(), resolved_toml.as_bytes())?;
-        let path = run.manifest();
-        let manifest = serde_json::to_value(manifest).map_err(|error| StoreError::Encode {
-            path: path.clone(),
-            problem: error.to_string(),
-        })?;
-        write_json(&path, &manifest)?;
-        Ok(run)
+        if entries.is_empty() {
+            return Ok(());
+        }
+        entries.sort_unstable();
+        Err(StoreError::Occupied {
+            path: root.to_owned(),
+            entries,
+        })
     }
 
     /// Opens the folder of a run that exists.
@@ -121,39 +101,35 @@ impl RunFolder {
         root.as_ref().join(MANIFEST).exists()
     }
 
-    /// Reads `run.json`.
+    /// Looks at the headers of all checkpoints without knowing the run's groups: whether each is
+    /// of the run and of the step that its name says. Returns how many do not say whose they are.
     ///
     /// # Errors
     ///
-    /// [`StoreError::NoRun`] if there is none, [`StoreError::Schema`] if a later version wrote
-    /// it, [`StoreError::Json`], [`StoreError::Io`].
-    pub fn read_manifest(&self) -> Result<RunManifest, StoreError> {
-        let path = self.manifest();
-        let bytes = fs::read(&path).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => StoreError::NoRun {
-                path: self.root.clone(),
-            },
-            _ => StoreError::io("read", &path)(error),
-        })?;
-        let value: Value = parse_json(&path, &bytes)?;
-        // Before anything else: a later schema may not have the fields of this one.
-        if let Some(found) = value.get("schema").and_then(Value::as_u64)
-            && found != u64::from(RUN_SCHEMA)
-        {
-            return Err(StoreError::Schema {
-                path,
-                found,
-                known: RUN_SCHEMA,
-            });
+    /// As [`CheckpointFolder::list`] and [`RunFolder::read_manifest`].
+    pub fn check_checkpoints(&self) -> Result<usize, StoreError> {
+        let manifest = self.read_manifest()?;
+        let all = self.checkpoints();
+        let mut folders = vec![all.clone()];
+        // Groups of several shapes have a folder each, named after an arm.
+        let mut arms: Vec<&str> = manifest.replicas.iter().map(|r| r.arm.as_str()).collect();
+        arms.sort_unstable();
+        arms.dedup();
+        folders.extend(arms.into_iter().map(|arm| all.join(arm)));
+        let mut unmarked = 0;
+        for folder in folders {
+            let entries = CheckpointFolder::unopened(folder, manifest.config_key).list()?;
+            unmarked += entries.iter().filter(|entry| entry.run.is_none()).count();
         }
-        parse_json(&path, &bytes)
+        Ok(unmarked)
     }
 
     /// Takes the run for writing, so that two processes never train into one folder; at once or
     /// not at all.
     ///
     /// The lock is advisory and the system's own: it ends with the process, so none is ever left
-    /// behind.
+    /// behind. Where the file system has no locks the run is given out without one, with a
+    /// warning.
     ///
     /// # Errors
     ///
@@ -178,6 +154,13 @@ impl RunFolder {
                     path: self.root.clone(),
                     holder: holder.trim().parse().ok(),
                 });
+            }
+            Err(TryLockError::Error(error)) if has_no_locks(&error) => {
+                tracing::warn!(
+                    "the file system of `{}` has no locks ({error}): nothing keeps a second \
+                     process from writing into this run, so see to it that there is only one",
+                    self.root.display()
+                );
             }
             Err(TryLockError::Error(error)) => return Err(StoreError::io("lock", &path)(error)),
         }
@@ -231,5 +214,37 @@ impl RunFolder {
     /// The report.
     pub fn report_html(&self) -> PathBuf {
         self.root.join("report.html")
+    }
+}
+
+/// Whether an error says that a file system has no locks, rather than that a lock failed.
+fn has_no_locks(error: &io::Error) -> bool {
+    /// `ENOLCK`, with which NFS without its lock daemon answers.
+    const NO_LOCKS: i32 = if cfg!(target_os = "linux") { 37 } else { 77 };
+    matches!(
+        error.kind(),
+        ErrorKind::Unsupported | ErrorKind::InvalidInput
+    ) || (cfg!(unix) && error.raw_os_error() == Some(NO_LOCKS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_system_without_locks_is_told_from_a_lock_that_failed() {
+        let check = |code: i32, expected: bool| {
+            let error = io::Error::from_raw_os_error(code);
+            assert_eq!(has_no_locks(&error), expected, "{error}");
+        };
+        // ENOLCK, ENOSYS, EOPNOTSUPP, EINVAL.
+        for code in [37, 38, 95, 22] {
+            check(code, true);
+        }
+        // EINTR, EIO, EBADF, EACCES.
+        for code in [4, 5, 9, 13] {
+            check(code, false);
+        }
     }
 }

@@ -20,40 +20,61 @@ pub struct Series {
     file: BufWriter<File>,
 }
 
+/// A series that was opened to go on with it, and what was found there.
+#[derive(Debug)]
+pub struct Resumed {
+    /// The series, to append to.
+    pub series: Series,
+    /// The lines that stayed, in order.
+    pub kept: Vec<Value>,
+    /// Numbers, from 1, of the damaged lines that came before one that stayed.
+    pub damaged: Vec<usize>,
+    /// The file that damaged lines were moved to, if there were any.
+    pub set_aside: PathBuf,
+}
+
 impl Series {
     /// Opens a series to go on with it, from an empty one if there is no file.
     ///
     /// Lines for which `keep` is true stay; all others go, and so does a damaged end of the file.
     /// A run that resumes at step s keeps the lines up to s, since it will write the later ones
-    /// again.
+    /// again. A damaged line that is followed by one to keep is lost for good, so it is moved to a
+    /// file beside this one, and its number is returned.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Json`] if a damaged line is followed by one to keep: something was lost that
-    /// would not be written again. [`StoreError::Io`]. The file is as it was then.
-    pub fn create_or_truncate_after(
-        path: &Path,
-        keep: impl Fn(&Value) -> bool,
-    ) -> Result<Self, StoreError> {
+    /// [`StoreError::Io`]. The file is as it was then.
+    pub fn resume(path: &Path, keep: impl Fn(&Value) -> bool) -> Result<Resumed, StoreError> {
         let bytes = match fs::read(path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(StoreError::io("read", path)(error)),
         };
         let mut kept = Vec::with_capacity(bytes.len());
-        let mut damaged = None;
+        let mut values = Vec::new();
+        // What a kill tears is the end: only what follows tells whether a line was torn so.
+        let (mut damaged, mut undecided) = (Vec::new(), Vec::new());
         for line in lines(path, &bytes) {
             match line.value {
-                Ok(value) if keep(&value) => match damaged {
-                    Some(error) => return Err(error),
-                    None => {
-                        kept.extend_from_slice(line.text);
-                        kept.push(b'\n');
-                    }
-                },
+                Ok(value) if keep(&value) => {
+                    damaged.append(&mut undecided);
+                    kept.extend_from_slice(line.text);
+                    kept.push(b'\n');
+                    values.push(value);
+                }
                 Ok(_) => {}
-                Err(error) => damaged = damaged.or(Some(error)),
+                Err(_) => undecided.push((line.number, line.text)),
             }
+        }
+        let set_aside = path.with_added_extension("damaged");
+        if !damaged.is_empty() {
+            // Those of an earlier time stay.
+            let mut text = fs::read(&set_aside).unwrap_or_default();
+            for (_, line) in &damaged {
+                text.extend_from_slice(line);
+                text.push(b'\n');
+            }
+            write_atomically(&set_aside, &text)?;
         }
         if kept != bytes || bytes.is_empty() {
             write_atomically(path, &kept)?;
@@ -62,9 +83,14 @@ impl Series {
             .append(true)
             .open(path)
             .map_err(StoreError::io("open", path))?;
-        Ok(Self {
-            path: path.to_owned(),
-            file: BufWriter::new(file),
+        Ok(Resumed {
+            series: Self {
+                path: path.to_owned(),
+                file: BufWriter::new(file),
+            },
+            kept: values,
+            damaged: damaged.into_iter().map(|(number, _)| number).collect(),
+            set_aside,
         })
     }
 
@@ -113,7 +139,29 @@ pub fn read_series(path: &Path) -> Result<Vec<Value>, StoreError> {
         .collect()
 }
 
+/// The lines of a series that are whole, and what is wrong with each that is not. A torn last line
+/// is overlooked.
+///
+/// # Errors
+///
+/// [`StoreError::Io`].
+pub fn read_whole_lines(path: &Path) -> Result<(Vec<Value>, Vec<StoreError>), StoreError> {
+    let bytes = fs::read(path).map_err(StoreError::io("read", path))?;
+    let (mut values, mut damaged) = (Vec::new(), Vec::new());
+    for line in lines(path, &bytes) {
+        match line.value {
+            Ok(value) => values.push(value),
+            Err(error) if line.terminated => damaged.push(error),
+            Err(_) => {}
+        }
+    }
+    Ok((values, damaged))
+}
+
 struct Line<'a> {
+    /// From 1.
+    number: usize,
+    /// Without its end.
     text: &'a [u8],
     terminated: bool,
     value: Result<Value, StoreError>,
@@ -127,6 +175,7 @@ fn lines<'a>(path: &'a Path, bytes: &'a [u8]) -> impl Iterator<Item = Line<'a>> 
         .map(move |(index, piece)| {
             let text = piece.strip_suffix(b"\n").unwrap_or(piece);
             let terminated = text.len() < piece.len();
+            let text = text.strip_suffix(b"\r").unwrap_or(text);
             let value = serde_json::from_slice(text)
                 .map_err(|error| json_error(path, index, &error))
                 // Without its end a number may be a shorter one's beginning: `12` of `123`. An
@@ -142,6 +191,7 @@ fn lines<'a>(path: &'a Path, bytes: &'a [u8]) -> impl Iterator<Item = Line<'a>> 
                     }),
                 });
             Line {
+                number: index + 1,
                 text,
                 terminated,
                 value,

@@ -7,19 +7,25 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::checkpoint::{check_run, check_step};
 use crate::error::StoreError;
 use crate::files::{create_folder, steps_in, sweep_partial};
+use crate::key::Key;
 use crate::step::Step;
-use crate::tensor_file::TensorFile;
+use crate::tensor_file::{RUN, TensorFile, write_tensors};
 
 /// How many states stay in `recent`.
 const RECENT: usize = 2;
+/// The entry of a state's metadata that holds its step, where its writer gave it one.
+const STEP: &str = "step";
 
 /// The folder `<run>/state`.
 #[derive(Clone, Debug)]
 pub struct StateFolder {
     recent: PathBuf,
     kept: PathBuf,
+    /// The run that the folder belongs to, where that is known.
+    run: Option<Key>,
 }
 
 impl StateFolder {
@@ -45,7 +51,15 @@ impl StateFolder {
         Self {
             recent: path.join("recent"),
             kept: path.join("kept"),
+            run: None,
         }
+    }
+
+    /// The same folder as that of `run`: what is written carries the run's key, and what carries
+    /// the key of another run counts as damaged.
+    pub fn of_run(mut self, run: Key) -> Self {
+        self.run = Some(run);
+        self
     }
 
     /// Writes the state after `step`, atomically; for good if `keep`. States in `recent` that are
@@ -56,7 +70,9 @@ impl StateFolder {
     /// Those of [`TensorFile::write`].
     pub fn write(&self, step: Step, state: &TensorFile, keep: bool) -> Result<(), StoreError> {
         let folder = if keep { &self.kept } else { &self.recent };
-        state.write(&folder.join(step.file_name()))?;
+        let mut metadata = state.metadata.clone();
+        metadata.extend(self.run.map(|run| (RUN.to_owned(), run.to_string())));
+        write_tensors(&folder.join(step.file_name()), &metadata, &state.tensors)?;
         // Only once the new one is safe, and never a later one: that would be the state of a run
         // which someone has gone back behind.
         let past: Vec<Step> = steps_in(&self.recent)?
@@ -95,14 +111,16 @@ impl StateFolder {
     ///
     /// # Errors
     ///
-    /// [`StoreError::NoStep`], which says what there is; those of [`TensorFile::read`].
+    /// [`StoreError::NoStep`], which says what there is; those of [`TensorFile::read`];
+    /// [`StoreError::Metadata`] if the file holds another step than its name says,
+    /// [`StoreError::OtherRun`] if another run wrote it.
     pub fn at(&self, step: Step) -> Result<TensorFile, StoreError> {
         let mut error = None;
         for folder in [&self.recent, &self.kept] {
             let path = folder.join(step.file_name());
             if path.exists() {
-                match TensorFile::read(&path) {
-                    Ok((state, _)) => return Ok(state),
+                match self.read(step, &path) {
+                    Ok(state) => return Ok(state),
                     Err(damage) => error = error.or(Some(damage)),
                 }
             }
@@ -115,6 +133,18 @@ impl StateFolder {
                 available: self.steps()?,
             }),
         }
+    }
+
+    fn read(&self, step: Step, path: &Path) -> Result<TensorFile, StoreError> {
+        let (state, _) = TensorFile::read(path)?;
+        let step_held = state.metadata.get(STEP);
+        if let Some(held) = step_held.and_then(|held| held.parse::<Step>().ok()) {
+            check_step(path, step, held)?;
+        }
+        let held = state.metadata.get(RUN);
+        let held = held.and_then(|held| held.parse::<Key>().ok());
+        check_run(path, self.run.as_ref(), held.as_ref())?;
+        Ok(state)
     }
 
     /// The steps of which there is a state, ascending.

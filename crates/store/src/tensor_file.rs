@@ -3,7 +3,8 @@
 //! The format is safetensors: a little-endian length, a JSON header, the tensors' bytes. Elements
 //! are little-endian `f32`. The header's `__metadata__` holds `"format": "pt"`, which the loaders
 //! of other languages expect, and `"hash"`, a [`Key`] over everything else. The same content gives
-//! the same bytes.
+//! the same bytes. The entry `"run"`, where there is one, says which run the file belongs to; it is
+//! no part of the content and does not change the hash.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
@@ -19,6 +20,8 @@ use crate::key::{Key, KeyBuilder};
 
 const FORMAT: &str = "format";
 const HASH: &str = "hash";
+/// The entry with the key of the run that a file belongs to.
+pub(crate) const RUN: &str = "run";
 /// The name under which safetensors keeps the metadata, and so no tensor's.
 const RESERVED: &str = "__metadata__";
 /// Bytes of the header's length.
@@ -192,7 +195,7 @@ fn content_key(metadata: &BTreeMap<String, String>, tensors: &[NamedTensor]) -> 
     // `format` is the file format's own, and counts as `pt` whether or not it is set yet.
     let metadata: Vec<_> = metadata
         .iter()
-        .filter(|(name, _)| *name != HASH && *name != FORMAT)
+        .filter(|(name, _)| *name != HASH && *name != FORMAT && *name != RUN)
         .collect();
     let mut builder = KeyBuilder::new("tensors/1").number("metadata", metadata.len() as u64);
     for (name, value) in metadata {
@@ -310,6 +313,18 @@ fn parse_header(path: &Path, header: &[u8], actual_len: u64) -> Result<Header, S
             "{surplus} bytes follow the last tensor"
         )));
     }
+    let own = |name: &str| {
+        parsed
+            .metadata()
+            .as_ref()
+            .is_some_and(|m| m.contains_key(name))
+    };
+    if !own(HASH) {
+        return Err(StoreError::Foreign {
+            path: path.to_owned(),
+            problem: foreign(&parsed),
+        });
+    }
     let mut tensors = Vec::new();
     for name in parsed.offset_keys() {
         let Some(info) = parsed.info(&name) else {
@@ -351,4 +366,24 @@ fn parse_header(path: &Path, header: &[u8], actual_len: u64) -> Result<Header, S
         hash,
         tensors,
     })
+}
+
+/// What a safetensors file holds that this program did not write.
+fn foreign(parsed: &Metadata) -> String {
+    let names = parsed.offset_keys();
+    let mut types: Vec<String> = Vec::new();
+    for info in names.iter().filter_map(|name| parsed.info(name)) {
+        let dtype = info.dtype.to_string();
+        if !types.contains(&dtype) {
+            types.push(dtype);
+        }
+    }
+    match (names.first(), names.len()) {
+        (None, _) => "it holds no tensor".to_owned(),
+        (Some(only), 1) => format!("it holds the tensor `{only}` of type {}", types.join(", ")),
+        (Some(first), count) => format!(
+            "it holds {count} tensors of type {}, the first of them `{first}`",
+            types.join(", ")
+        ),
+    }
 }

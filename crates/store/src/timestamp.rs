@@ -24,6 +24,17 @@ pub fn rfc3339(time: SystemTime) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
+/// Whether a text is a moment as [`rfc3339`] writes it; texts of that form sort by time. That the
+/// day is one of the calendar is not checked.
+pub(crate) fn is_rfc3339(text: &str) -> bool {
+    const FORM: &[u8] = b"dddd-dd-ddTdd:dd:ddZ";
+    text.len() == FORM.len()
+        && text.bytes().zip(FORM).all(|(byte, form)| match form {
+            b'd' => byte.is_ascii_digit(),
+            other => byte == *other,
+        })
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -40,6 +51,20 @@ mod tests {
         check(1_709_251_199, "2024-02-29T23:59:59Z");
         check(1_735_689_600, "2025-01-01T00:00:00Z");
         check(4_107_542_400, "2100-03-01T00:00:00Z");
+    }
+
+    #[test]
+    fn only_its_own_form_is_a_moment() {
+        assert!(is_rfc3339(&rfc3339(SystemTime::now())));
+        for wrong in [
+            "",
+            "not a time",
+            "2024-02-29",
+            "2024-02-29T23:59:59",
+            "2024-02-29t23:59:59z",
+        ] {
+            assert!(!is_rfc3339(wrong), "{wrong}");
+        }
     }
 
     #[test]

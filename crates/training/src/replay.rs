@@ -35,13 +35,35 @@ pub struct Densified {
 /// A folder that cannot be listed.
 pub fn reached(group: &Group, folder: &RunFolder) -> Result<Step, TrainingError> {
     let last = Step(group.training.steps);
-    let place = group.place(folder.checkpoints());
-    // A group whose turn has not come has no folder.
-    if place.exists() && CheckpointFolder::open(place)?.path_of(last).exists() {
+    if steps_of(group, folder)?.contains(&last) {
         return Ok(last);
     }
     let states = StateFolder::open(group.place(folder.state())).steps()?;
     Ok(states.last().copied().unwrap_or_default())
+}
+
+/// Steps at which a group should have a checkpoint by the run's schedule and has none, so far as
+/// it was trained: its files were deleted. A group whose turn has not come lacks nothing.
+///
+/// # Errors
+/// A folder that cannot be listed.
+pub fn missing(run: &Run, group: &Group, folder: &RunFolder) -> Result<Vec<Step>, TrainingError> {
+    let there = steps_of(group, folder)?;
+    let states = StateFolder::open(group.place(folder.state())).steps()?;
+    if there.is_empty() && states.is_empty() {
+        return Ok(Vec::new());
+    }
+    let reached = reached(group, folder)?;
+    let wanted = run.schedule.steps().iter().copied();
+    Ok(wanted
+        .filter(|step| *step <= reached && there.binary_search(step).is_err())
+        .collect())
+}
+
+/// Steps of which a group has a checkpoint, ascending, by the files' names.
+fn steps_of(group: &Group, folder: &RunFolder) -> Result<Vec<Step>, TrainingError> {
+    let place = group.place(folder.checkpoints());
+    Ok(CheckpointFolder::steps_at(&place)?)
 }
 
 /// Adds checkpoints at the steps of `wanted`, a list for each group of the run; what is there already stays.
@@ -110,7 +132,7 @@ impl<'a> Replay<'a> {
         chosen: &'a Chosen,
     ) -> Result<Self, TrainingError> {
         let reached = reached(group, folder)?;
-        let checkpoints = group.checkpoints(folder)?;
+        let checkpoints = group.checkpoints(run, folder)?;
         Self::over(run, group, folder, chosen, checkpoints, reached)
     }
 
@@ -122,7 +144,7 @@ impl<'a> Replay<'a> {
         chosen: &'a Chosen,
     ) -> Result<Self, TrainingError> {
         let reached = reached(group, folder)?;
-        let checkpoints = CheckpointFolder::open(group.place(folder.checkpoints()))?;
+        let checkpoints = group.written_checkpoints(run, folder)?;
         Self::over(run, group, folder, chosen, checkpoints, reached)
     }
 
@@ -142,7 +164,7 @@ impl<'a> Replay<'a> {
             folder,
             chosen,
             checkpoints,
-            states: StateFolder::open(group.place(folder.state())),
+            states: StateFolder::open(group.place(folder.state())).of_run(run.key),
             landmarks,
             reached,
             course: None,

@@ -283,17 +283,39 @@ impl Group {
         }
     }
 
-    /// The folder of the group's checkpoints, made if it is not there yet.
+    /// The folder of the group's checkpoints, to write into; made if it is not there yet.
     ///
     /// # Errors
     /// A folder that cannot be made, or that is there for another network.
-    pub fn checkpoints(&self, folder: &RunFolder) -> Result<CheckpointFolder, TrainingError> {
-        let network = serde_json::to_value(&self.network).map_err(|e| TrainingError::State {
+    pub fn checkpoints(
+        &self,
+        run: &Run,
+        folder: &RunFolder,
+    ) -> Result<CheckpointFolder, TrainingError> {
+        let place = self.place(folder.checkpoints());
+        Ok(CheckpointFolder::create(place, &self.network_json(folder)?)?.of_run(run.key))
+    }
+
+    /// The folder of the group's checkpoints, to read from. What another run wrote is refused
+    /// there.
+    ///
+    /// # Errors
+    /// A folder that is there for another network, or that cannot be read.
+    pub fn written_checkpoints(
+        &self,
+        run: &Run,
+        folder: &RunFolder,
+    ) -> Result<CheckpointFolder, TrainingError> {
+        let place = self.place(folder.checkpoints());
+        let network = self.network_json(folder)?;
+        Ok(CheckpointFolder::open_for(place, &network, run.key)?)
+    }
+
+    fn network_json(&self, folder: &RunFolder) -> Result<serde_json::Value, TrainingError> {
+        serde_json::to_value(&self.network).map_err(|e| TrainingError::State {
             path: folder.checkpoints(),
             reason: e.to_string(),
-        })?;
-        let place = self.place(folder.checkpoints());
-        Ok(CheckpointFolder::create(place, &network)?)
+        })
     }
 
     /// Names of the replicas in the order of the leading axis.

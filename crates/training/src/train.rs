@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::course::Course;
 use crate::error::TrainingError;
+use crate::lost_metrics::lost_metrics;
 use crate::observer::{Observer, Progress};
 use crate::run::{Group, Replica, Run};
 use crate::schedule;
@@ -33,6 +34,15 @@ pub struct TrainingOutcome {
     pub interrupted_at: Option<Step>,
     /// Seconds spent, in this call.
     pub seconds: f64,
+    /// What was found lost or damaged when the run was taken up, a sentence each.
+    pub notices: Vec<String>,
+}
+
+impl TrainingOutcome {
+    /// Whether every replica stopped being finite, so that nothing is left that could learn.
+    pub fn all_frozen(&self) -> bool {
+        !self.replicas.is_empty() && self.replicas.iter().all(|end| end.frozen_at.is_some())
+    }
 }
 
 /// How one replica ended.
@@ -40,7 +50,7 @@ pub struct TrainingOutcome {
 pub struct ReplicaEnd {
     /// Its name.
     pub name: String,
-    /// Updates it has.
+    /// Updates it has. Those after it was frozen do not count: its weights did not move any more.
     pub final_step: Step,
     /// The update at which its loss or gradient stopped being finite, if it did.
     pub frozen_at: Option<u64>,
@@ -72,8 +82,10 @@ pub fn train(
 ) -> Result<TrainingOutcome, TrainingError> {
     let begin = Instant::now();
     let (mut replicas, mut interrupted_at) = (Vec::new(), None);
+    let mut notices = Vec::new();
     for group in &run.groups {
         let mut training = GroupTraining::begin(run, group, folder, chosen)?;
+        notices.append(&mut training.notices);
         interrupted_at = training.steps(interrupter, observer)?;
         replicas.extend(training.ends()?);
         if interrupted_at.is_some() {
@@ -84,6 +96,7 @@ pub fn train(
         replicas,
         interrupted_at,
         seconds: begin.elapsed().as_secs_f64(),
+        notices,
     })
 }
 
@@ -101,6 +114,8 @@ struct GroupTraining<'a> {
     frozen: Vec<Option<u64>>,
     /// The step that a state on disk took it up at: all of it is written already.
     taken_up_at: Option<Step>,
+    /// What was found lost or damaged.
+    notices: Vec<String>,
 }
 
 impl<'a> GroupTraining<'a> {
@@ -112,8 +127,8 @@ impl<'a> GroupTraining<'a> {
         chosen: &Chosen,
     ) -> Result<Self, TrainingError> {
         let last = Step(group.training.steps);
-        let checkpoints = group.checkpoints(folder)?;
-        let states = StateFolder::create(group.place(folder.state()))?;
+        let checkpoints = group.checkpoints(run, folder)?;
+        let states = StateFolder::create(group.place(folder.state()))?.of_run(run.key);
 
         let mut course = Course::start(group, chosen)?;
         let mut taken_up_at = None;
@@ -132,10 +147,23 @@ impl<'a> GroupTraining<'a> {
         let frozen = course.frozen_at()?;
         // Lines from `step` on are written again; other groups' lines stay.
         let names: HashSet<String> = group.names().into_iter().collect();
-        let metrics = Series::create_or_truncate_after(&folder.metrics(), |line| {
+        let was_there = folder.metrics().exists();
+        let resumed = Series::resume(&folder.metrics(), |line| {
             let ours = line["replica"].as_str().is_some_and(|r| names.contains(r));
             !ours || line["step"].as_u64().is_some_and(|s| s < step.0)
         })?;
+        let metrics_at = Schedule::build(
+            &ScheduleSpec {
+                log: METRICS_LOG,
+                every: METRICS_EVERY,
+                at: vec![last.0.saturating_sub(1)],
+            },
+            last,
+        );
+        let first = Step(run.config.fork.as_ref().map_or(0, |fork| fork.at));
+        let expected = metrics_at.steps().iter().copied();
+        let expected: Vec<Step> = expected.filter(|&at| first <= at && at < step).collect();
+        let notices = lost_metrics(group, folder, &expected, &resumed, was_there);
         Ok(Self {
             run,
             course,
@@ -149,17 +177,11 @@ impl<'a> GroupTraining<'a> {
                 },
                 last,
             ),
-            metrics_at: Schedule::build(
-                &ScheduleSpec {
-                    log: METRICS_LOG,
-                    every: METRICS_EVERY,
-                    at: vec![last.0.saturating_sub(1)],
-                },
-                last,
-            ),
-            metrics,
+            metrics_at,
+            metrics: resumed.series,
             frozen,
             taken_up_at,
+            notices,
         })
     }
 
@@ -272,7 +294,7 @@ impl<'a> GroupTraining<'a> {
             .zip(frozen)
             .map(|(replica, frozen_at)| ReplicaEnd {
                 name: replica.entry.name.clone(),
-                final_step: self.course.step,
+                final_step: frozen_at.map_or(self.course.step, Step),
                 frozen_at,
             });
         Ok(ends.collect())

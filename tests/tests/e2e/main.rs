@@ -10,7 +10,9 @@ mod corpora;
 mod devices;
 mod dynamics;
 mod estimator;
+mod folders;
 mod kills;
+mod mixed;
 mod online;
 #[cfg(unix)]
 mod path_bytes;

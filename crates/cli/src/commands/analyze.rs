@@ -1,5 +1,9 @@
 //! `ontogeny analyze`: from checkpoints to stages.
 
+mod written;
+
+pub use written::check_written;
+
 use std::path::Path;
 use std::time::Instant;
 
@@ -7,13 +11,13 @@ use anyhow::Result;
 use ontogeny_analysis::llc::{Baseline, Draws, LlcSettings};
 use ontogeny_analysis::sampler;
 use ontogeny_analysis::stages::{self, StageReport, StageSettings};
-use ontogeny_analysis::table::{self, MeasureRow};
+use ontogeny_analysis::table::MeasureRow;
 use ontogeny_analysis::{
     AnalysisError, GroupPlan, LlcData, LlcPlan, Plan, ReplicaPlan, Settings, Streams, analyze,
 };
 use ontogeny_data::Split;
 use ontogeny_model::device::Chosen;
-use ontogeny_store::{CheckpointFolder, RunFolder, Step, write_atomically};
+use ontogeny_store::{CheckpointFolder, RunFolder, Step};
 use ontogeny_training::config::{self, AnalysisSection, RunConfig, StagesSection};
 use ontogeny_training::{Group, Run, tokens_seen};
 use rayon::prelude::*;
@@ -23,14 +27,12 @@ use serde_json::{Value, json};
 use super::{Finish, SCHEMA, dynamics, print_json, shown};
 use crate::arguments::FolderArguments;
 use crate::signals::Stop;
-use crate::{place, watch};
+use crate::{checks, place, watch};
 
 /// Seconds of each phase, in the run's folder.
 pub const TIMES: &str = "seconds.json";
 /// The table of measures, in the analysis folder.
 pub const TABLE: &str = "table.jsonl";
-/// The same as Parquet.
-const TABLE_PARQUET: &str = "table.parquet";
 /// The stages of every replica, in the analysis folder.
 pub const STAGES: &str = "stages.json";
 
@@ -60,7 +62,8 @@ pub fn command(a: &FolderArguments, json: bool) -> Result<Finish> {
     let kind = folder.read_manifest()?.device_kind;
     let chosen = place::device(a.device.as_deref().unwrap_or(&kind))?;
     let _lock = folder.lock()?;
-    place::refresh_configuration(&folder, &run.resolved_toml)?;
+    place::refresh_configuration(&folder, &run)?;
+    checks::tell_frozen(folder.root());
     stop.begin_work();
     let Some(analysed) = analyze_in(&run, &folder, &chosen, &|| stop.asked())? else {
         return Ok(stop.finish("analysis stopped"));
@@ -128,9 +131,7 @@ pub fn analyze_in(
         return Ok(None);
     };
     add_seconds(&times, "stages", detecting.elapsed().as_secs_f64())?;
-    write_table(&folder.analysis().join(TABLE), &rows)?;
-    table::write_parquet(&folder.analysis().join(TABLE_PARQUET), &rows)?;
-    place::write_json(&folder.analysis().join(STAGES), &stages)?;
+    written::write(&folder.analysis(), &rows, &stages)?;
     let seconds = begun.elapsed().as_secs_f64();
     add_seconds(&times, "analyze", seconds)?;
     Ok(Some(Analysed {
@@ -145,7 +146,7 @@ pub fn groups(run: &Run, folder: &RunFolder) -> Result<Vec<GroupPlan>> {
     run.groups
         .iter()
         .map(|group| {
-            let there = CheckpointFolder::open(group.place(folder.checkpoints()))?;
+            let there = group.written_checkpoints(run, folder)?;
             Ok(group_plan(run, group, there))
         })
         .collect()
@@ -194,22 +195,22 @@ fn detect(
     Some(all)
 }
 
-/// One JSON object on each line, a row each.
-fn write_table(path: &Path, rows: &[MeasureRow]) -> Result<()> {
-    let mut text = String::new();
-    for row in rows {
-        text.push_str(&serde_json::to_string(row)?);
-        text.push('\n');
-    }
-    Ok(write_atomically(path, text.as_bytes())?)
-}
-
 /// Adds the seconds of a phase to those of calls before; a call that found everything done adds
 /// next to nothing.
 pub fn add_seconds(path: &Path, phase: &str, seconds: f64) -> Result<()> {
-    let mut times = match path.exists() {
-        true => place::read_json(path)?,
+    let read = match path.exists() {
+        true => place::read_json(path).unwrap_or(Value::Null),
         false => json!({}),
+    };
+    let mut times = match read {
+        Value::Object(_) => read,
+        _ => {
+            checks::once(format!(
+                "warning: {} was damaged: how long earlier calls took is not known any more",
+                path.display()
+            ));
+            json!({})
+        }
     };
     let before = times[phase].as_f64().unwrap_or(0.0);
     times[phase] = json!(before + seconds);

@@ -1,8 +1,10 @@
 //! `ontogeny compare`: arms beside each other.
 
+mod comparable;
+
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use ontogeny_analysis::compare::{
     ArmInput, Axis, CompareSettings, Comparison, Event, Pairs, ReplicaInput, compare,
     events_parquet,
@@ -11,7 +13,7 @@ use ontogeny_analysis::dynamics::Dynamics;
 use ontogeny_analysis::table::MeasureRow;
 use ontogeny_data::Source;
 use ontogeny_report::compare::{CompareInput, markdown, page};
-use ontogeny_store::{RunFolder, rfc3339, write_atomically};
+use ontogeny_store::{RunFolder, create_folder, rfc3339, write_atomically};
 use ontogeny_training::Run;
 use ontogeny_training::config::RunConfig;
 use serde_json::json;
@@ -21,16 +23,18 @@ use super::{SCHEMA, print_json, shown};
 use super::{dynamics, report};
 use crate::arguments::{CompareArguments, CompareAxis, CompareEvent, ComparePairs};
 use crate::failure::InFile;
-use crate::place;
+use crate::{differences, place};
 
 /// Folder of the comparison in the first experiment's, unless another is named.
 const FOLDER: &str = "compare";
-/// Parts of a configuration that decide the weights: what else differs is no difference between arms.
+/// Parts of a configuration in which arms can differ.
 const DECISIVE: [&str; 4] = ["data", "model", "training", "phases"];
 
 /// One experiment as it lies on disk.
 struct Experiment {
     root: PathBuf,
+    /// The kind of device that trained it.
+    kind: String,
     name: String,
     run: Run,
     rows: Vec<MeasureRow>,
@@ -40,11 +44,13 @@ struct Experiment {
 
 /// `ontogeny compare EXPERIMENT…`.
 pub fn command(a: &CompareArguments, json: bool) -> Result<()> {
+    comparable::refuse_twice(&a.experiments)?;
     let experiments = a
         .experiments
         .iter()
         .map(|root| read(root))
         .collect::<Result<Vec<_>>>()?;
+    comparable::refuse_copies(&experiments)?;
     let configs = configurations(&experiments);
     let names = arm_names(&experiments);
     let (knob, differing) = knob(&configs, a.knob.as_deref())?;
@@ -76,6 +82,7 @@ pub fn command(a: &CompareArguments, json: bool) -> Result<()> {
             ));
         }
     }
+    notes.extend(comparable::frozen(&experiments, &names));
     notes.extend(missing(&experiments));
     let out = match &a.out {
         Some(out) => out.clone(),
@@ -104,6 +111,7 @@ pub fn command(a: &CompareArguments, json: bool) -> Result<()> {
 fn read(root: &Path) -> Result<Experiment> {
     // First what costs little: a folder that was not analysed is told before a corpus is opened.
     let folder = RunFolder::open(root)?;
+    let kind = folder.read_manifest()?.device_kind;
     let analysed = report::read(&folder)?;
     let (folder, run) = place::reopen(root, &[])?;
     let dynamics = dynamics::read(&folder)?;
@@ -119,6 +127,7 @@ fn read(root: &Path) -> Result<Experiment> {
     }
     Ok(Experiment {
         root: root.to_owned(),
+        kind,
         name: run.config.name.clone(),
         run,
         rows: analysed.rows,
@@ -176,30 +185,8 @@ fn arm_names(experiments: &[Experiment]) -> Vec<String> {
 /// What decides the weights of each arm, as dotted keys with their values.
 fn configurations(experiments: &[Experiment]) -> Vec<Vec<(String, toml::Value)>> {
     let arms = experiments.iter().flat_map(own_arms);
-    arms.map(|(_, config)| {
-        let mut keys = Vec::new();
-        // What cannot be written as TOML was not read from it either.
-        if let Ok(toml::Value::Table(table)) = toml::Value::try_from(config) {
-            for part in DECISIVE {
-                if let Some(value) = table.get(part) {
-                    flatten(part, value, &mut keys);
-                }
-            }
-        }
-        keys
-    })
-    .collect()
-}
-
-fn flatten(key: &str, value: &toml::Value, into: &mut Vec<(String, toml::Value)>) {
-    match value {
-        toml::Value::Table(table) => {
-            for (name, value) in table {
-                flatten(&format!("{key}.{name}"), value, into);
-            }
-        }
-        other => into.push((key.to_owned(), other.clone())),
-    }
+    arms.map(|(_, config)| differences::keys(config, &DECISIVE))
+        .collect()
 }
 
 /// A knob: its key, and its value in each arm.
@@ -417,7 +404,7 @@ fn typed() -> String {
 }
 
 fn write(out: &Path, input: &CompareInput, found: &Comparison) -> Result<()> {
-    std::fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
+    create_folder(out)?;
     let mut value = serde_json::to_value(input)?;
     value["schema"] = json!(SCHEMA);
     write_atomically(

@@ -100,6 +100,9 @@ fn stretches(a: &DensifyArguments, run: &Run, folder: &RunFolder) -> Result<Vec<
                        with --around LO..HI";
         return Err(InFile::error(folder.root(), missing));
     }
+    if let Err(changed) = analyze::check_written(folder, STAGES) {
+        errln!("warning: {changed:#}");
+    }
     let found: Vec<ReplicaStages> = serde_json::from_value(place::read_json(&path)?)
         .map_err(|e| InFile::error(&path, format!("does not hold stages: {e}")))?;
     let stretches: Vec<Vec<Stretch>> = run

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use ontogeny_analysis::AnalysisError;
 use ontogeny_analysis::dynamics::{Dynamics, DynamicsPlan, Member, key, trajectories};
 use ontogeny_model::device::Chosen;
-use ontogeny_store::{CheckpointFolder, Key, RunFolder};
+use ontogeny_store::{Key, RunFolder, Seal, check_seal, seal, write_atomically};
 use ontogeny_training::Run;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -106,13 +106,14 @@ fn stored(path: &Path) -> Result<Option<Stored>> {
     if !path.exists() {
         return Ok(None);
     }
-    let value = place::read_json(path)?;
-    let stored = serde_json::from_value(value).with_context(|| {
-        format!(
-            "{} does not hold dynamics; delete it, and `ontogeny dynamics` makes it again",
-            path.display()
-        )
-    })?;
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let cure = "`ontogeny dynamics` makes it again";
+    if check_seal(&bytes) == Seal::Broken {
+        let changed = format!("was changed or damaged after it was written; {cure}");
+        return Err(InFile::error(path, changed));
+    }
+    let stored = serde_json::from_slice(&bytes)
+        .map_err(|e| InFile::error(path, format!("does not hold dynamics: {e}; {cure}")))?;
     Ok(Some(stored))
 }
 
@@ -131,7 +132,7 @@ fn found(
         let network = &group.network;
         let alike = network.d_vocab == d_vocab && network.n_ctx == n_ctx;
         if alike {
-            folders.push(CheckpointFolder::open(group.place(folder.checkpoints()))?);
+            folders.push(group.written_checkpoints(run, folder)?);
         }
         for replica in &group.replicas {
             let (name, arm) = (&replica.entry.name, &replica.entry.arm);
@@ -169,11 +170,10 @@ fn found(
     };
     let key = key(&plan)?;
     let path = path(folder);
-    // A file that cannot be read is one that is made again.
-    if let Ok(Some(known)) = stored(&path)
-        && known.key == key
-    {
-        return Ok(Some(known));
+    match stored(&path) {
+        Ok(Some(known)) if known.key == key => return Ok(Some(known)),
+        Ok(_) => {}
+        Err(damage) => errln!("warning: {damage:#}"),
     }
     let Some(dynamics) = trajectories(&plan)? else {
         return Ok(None);
@@ -186,7 +186,7 @@ fn found(
     };
     std::fs::create_dir_all(folder.analysis())
         .map_err(|e| InFile::error(&folder.analysis(), format!("cannot be made: {e}")))?;
-    place::write_json(&path, &stored)?;
+    write_atomically(&path, &seal(&stored)?)?;
     Ok(Some(stored))
 }
 

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use anyhow::Result;
 use ontogeny_model::device::Chosen;
 use ontogeny_store::{RunFolder, StateFolder, Step, TensorFile};
-use ontogeny_training::config::{LoadedConfig, RunConfig};
-use ontogeny_training::{Group, Interrupter, Run, TrainingError, fork_states, reached};
+use ontogeny_training::config::{LoadedConfig, RunConfig, TrainingSection};
+use ontogeny_training::{Group, Interrupter, Run, TrainingError, fork_states, reached, schedule};
 use serde_json::json;
 
 use super::run::{self, Opened, Went};
@@ -17,6 +17,8 @@ use crate::signals::Stop;
 use crate::tokens::{self, Made};
 use crate::{place, watch};
 
+/// Learning rates that differ by no more than this factor are no jump.
+const JUMP: f64 = 1.25;
 /// Longest name that a run may have, in bytes.
 const LONGEST_NAME: usize = 64;
 
@@ -41,9 +43,12 @@ pub fn command(a: &ForkArguments, json: bool) -> Result<Finish> {
         .map(|&at| prepare(a, &parent, &folder, at))
         .collect::<Result<Vec<_>>>()?;
     stop.begin_work();
-    let mut results = Vec::new();
+    let (mut results, mut all_frozen) = (Vec::new(), false);
     for fork in forks {
         let at = fork.at;
+        for jump in jumps(&parent, &fork) {
+            errln!("warning: {jump}");
+        }
         let opened = match open(fork, (&parent, &folder), &chosen, stop.interrupter())? {
             Some(opened) => opened,
             None => return Ok(stop.finish("the replay stopped")),
@@ -58,16 +63,20 @@ pub fn command(a: &ForkArguments, json: bool) -> Result<Finish> {
         };
         match went {
             Went::Stopped(finish) => return Ok(finish),
-            Went::Through(mut result) => {
+            Went::Through(mut result, frozen) => {
                 result["at"] = json!(at);
                 results.push(result);
+                all_frozen |= frozen;
             }
         }
     }
     if json {
         print_json(&json!({ "schema": SCHEMA, "run": shown(folder.root()), "forks": results }));
     }
-    Ok(Finish::Complete)
+    Ok(match all_frozen {
+        true => Finish::AllFrozen,
+        false => Finish::Complete,
+    })
 }
 
 /// The new run as the parent's configuration and the changes make it.
@@ -132,6 +141,7 @@ fn prepare(a: &ForkArguments, parent: &Run, folder: &RunFolder, at: Step) -> Res
     };
     let (run, made) = place::build_fork(&loaded, out.as_deref(), folder)?;
     let root = place::root(&run, out.as_deref());
+    place::check_out(Some(&root))?;
     Ok(Fork {
         at,
         loaded,
@@ -139,6 +149,41 @@ fn prepare(a: &ForkArguments, parent: &Run, folder: &RunFolder, at: Step) -> Res
         made,
         root,
     })
+}
+
+/// Where the learning rate jumps at the step of a fork: a sentence for each pair of rates. The rate
+/// before is the one that the parent's next update would have had; a schedule that has ended keeps
+/// its last.
+fn jumps(parent: &Run, fork: &Fork) -> Vec<String> {
+    let at = fork.at;
+    let mut told: Vec<String> = Vec::new();
+    for replica in fork.run.replicas() {
+        let before = parent
+            .replicas()
+            .find(|r| r.entry.name == replica.entry.name);
+        let Some(before) = before else { continue };
+        let rate = |training: &TrainingSection| training.lr * schedule::rate(training, at.0);
+        let (old, new) = (&before.config.training, &replica.config.training);
+        let (was, is) = (rate(old), rate(new));
+        let (least, most) = (was.min(is), was.max(is));
+        if most <= JUMP * least {
+            continue;
+        }
+        let [old, new] = [old, new].map(|training| {
+            let name = serde_json::to_value(training.schedule).unwrap_or_default();
+            let name = name.as_str().unwrap_or_default().to_owned();
+            format!("{name} over {} steps", training.steps)
+        });
+        let sentence = format!(
+            "the learning rate jumps at step {at}, from {was:.3e} ({old}) to {is:.3e} ({new}); \
+             change it with --set training.lr=…, or go on at one rate with --set \
+             'training.schedule=\"constant\"'"
+        );
+        if !told.contains(&sentence) {
+            told.push(sentence);
+        }
+    }
+    told
 }
 
 /// The changes that leave one replica of the parent's.
@@ -203,8 +248,9 @@ fn open(
     tokens::keep(&run, &folder)?;
     made.take();
     for (group, state) in run.groups.iter().zip(&states) {
-        StateFolder::create(group.place(folder.state()))?.write(at, state, true)?;
+        let states = StateFolder::create(group.place(folder.state()))?.of_run(run.key);
+        states.write(at, state, true)?;
     }
-    place::refresh_configuration(&folder, &run.resolved_toml)?;
+    place::refresh_configuration(&folder, &run)?;
     Ok(Some(Opened::new(run, folder, chosen.clone(), lock)))
 }

@@ -36,6 +36,8 @@ pub const SCHEMA: u32 = 1;
 pub enum Finish {
     /// It did what it was asked.
     Complete,
+    /// It did what it was asked, but every replica that it trained stopped being finite.
+    AllFrozen,
     /// It was interrupted.
     Interrupted {
         /// Where, and how it goes on.

@@ -7,19 +7,18 @@ use anyhow::{Context, Result};
 use burn::tensor::{Int, Tensor, TensorData, activation};
 use ontogeny_data::{EncodedText, Source};
 use ontogeny_model::weights;
-use ontogeny_store::Checkpoint;
 use serde_json::json;
 
 use super::{SCHEMA, print_json, replica_of};
 use crate::arguments::PredictArguments;
-use crate::place;
+use crate::{place, spot};
 
 /// Most likely next tokens that a person is shown.
 const SHOWN: usize = 5;
 
 /// `ontogeny predict CHECKPOINT`.
 pub fn command(a: &PredictArguments, json: bool) -> Result<()> {
-    let (checkpoint, _) = Checkpoint::read(&a.checkpoint)?;
+    let (checkpoint, _) = spot::read(&a.checkpoint)?;
     let name = replica_of(&checkpoint, &a.checkpoint, a.replica.as_deref())?;
     let checkpoint = checkpoint.alone(&name)?;
     let chosen = place::device(&a.device)?;

@@ -12,20 +12,20 @@ use ontogeny_model::device::{self, DeviceEntry};
 use ontogeny_report::{
     Provenance, ReplicaReport, ReportInput, Row, Selection, Stage, Stages, TrainingPoint, render,
 };
-use ontogeny_store::{KeyBuilder, RunFolder, read_series, write_atomically};
-use ontogeny_training::{Replica, ReplicaEnd, Run};
+use ontogeny_store::{KeyBuilder, RunFolder, read_series, read_whole_lines, write_atomically};
+use ontogeny_training::{Replica, Run};
 use serde_json::json;
 
 use super::analyze::{self, Analysed, ReplicaStages, STAGES, TABLE, TIMES};
 use super::{SCHEMA, dynamics, print_json, shown};
 use crate::arguments::FolderArguments;
 use crate::failure::InFile;
-use crate::place;
+use crate::{checks, place};
 
 /// `ontogeny report RUN`.
 pub fn command(a: &FolderArguments, json: bool) -> Result<()> {
     let (folder, run) = place::reopen(&a.run, &a.set)?;
-    let _lock = folder.lock()?;
+    checks::tell_frozen(folder.root());
     let analysed = read(&folder)?;
     let kind = folder.read_manifest()?.device_kind;
     let entry = device::list()
@@ -54,14 +54,23 @@ pub fn read(folder: &RunFolder) -> Result<Analysed> {
         let missing = "was not analysed yet; run `ontogeny analyze`";
         return Err(InFile::error(folder.root(), missing));
     }
-    let rows = read_series(&table)?
+    for name in [TABLE, STAGES] {
+        analyze::check_written(folder, name)?;
+    }
+    let cure = format!(
+        "`ontogeny analyze {}` writes it anew",
+        folder.root().display()
+    );
+    let rows = read_series(&table)
+        .with_context(|| format!("the table is damaged; {cure}"))?
         .into_iter()
         .map(serde_json::from_value::<MeasureRow>)
         .collect::<Result<Vec<_>, _>>()
-        .with_context(|| format!("{} holds a line that is no row", table.display()))?;
+        .map_err(|e| InFile::error(&table, format!("holds a line that is no row: {e}; {cure}")))?;
     let path = folder.analysis().join(STAGES);
-    let stages: Vec<ReplicaStages> = serde_json::from_value(place::read_json(&path)?)
-        .with_context(|| format!("{} does not hold stages", path.display()))?;
+    let stages: Vec<ReplicaStages> = place::read_json(&path)
+        .and_then(|stages| Ok(serde_json::from_value(stages)?))
+        .map_err(|e| InFile::error(&path, format!("does not hold stages: {e:#}; {cure}")))?;
     Ok(Analysed {
         rows,
         stages,
@@ -173,7 +182,7 @@ fn input(
 
 fn replicas(run: &Run, folder: &RunFolder, analysed: &Analysed) -> Result<Vec<ReplicaReport>> {
     let mut points: HashMap<String, Vec<TrainingPoint>> = HashMap::new();
-    for line in read_series(&folder.metrics())? {
+    for line in metrics(folder)? {
         let point = || {
             Some(TrainingPoint {
                 step: line["step"].as_u64()?,
@@ -195,10 +204,7 @@ fn replicas(run: &Run, folder: &RunFolder, analysed: &Analysed) -> Result<Vec<Re
             words: row.words.clone(),
         });
     }
-    let ends: Vec<ReplicaEnd> = match place::read_json(&folder.root().join("training.json")) {
-        Ok(ends) => serde_json::from_value(ends)?,
-        Err(_) => Vec::new(),
-    };
+    let ends = checks::ends(folder.root());
     run.replicas()
         .map(|replica| {
             let name = &replica.entry.name;
@@ -227,6 +233,27 @@ fn replicas(run: &Run, folder: &RunFolder, analysed: &Analysed) -> Result<Vec<Re
             })
         })
         .collect()
+}
+
+/// The lines of the metrics; lost or damaged ones are told, since the rest of the report does not
+/// need them.
+fn metrics(folder: &RunFolder) -> Result<Vec<serde_json::Value>> {
+    let path = folder.metrics();
+    if !path.exists() {
+        checks::once(format!(
+            "warning: {} is missing, so the report has no training curves",
+            path.display()
+        ));
+        return Ok(Vec::new());
+    }
+    let (lines, damaged) = read_whole_lines(&path)?;
+    if let Some(first) = damaged.first() {
+        checks::once(format!(
+            "warning: the training curves lack {} damaged lines, the first of them {first}",
+            damaged.len()
+        ));
+    }
+    Ok(lines)
 }
 
 /// Each stage's first checkpoint against its last, where both have an estimate with the same chains.

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use ontogeny_model::device::Chosen;
-use ontogeny_store::{CheckpointFolder, RunFolder, RunLock};
+use ontogeny_store::{RunFolder, RunLock};
 use ontogeny_training::{Run, TrainingOutcome};
 use serde_json::{Value, json};
 
@@ -24,14 +24,16 @@ pub struct Opened {
 
 /// How far a run came.
 pub enum Went {
-    /// To its end; the result for scripts. People have been told.
-    Through(Value),
+    /// To its end; the result for scripts, and whether every replica was frozen. People have been
+    /// told.
+    Through(Value, bool),
     /// It was interrupted.
     Stopped(Finish),
 }
 
 fn open(a: &RunArguments) -> Result<Opened> {
     let loaded = place::configuration(a.config.as_deref(), &a.set)?;
+    place::check_out(a.out.as_deref())?;
     let chosen = place::device(&a.device)?;
     let (run, made) = place::build(&loaded, a.out.as_deref())?;
     let root = place::root(&run, a.out.as_deref());
@@ -50,7 +52,7 @@ fn open(a: &RunArguments) -> Result<Opened> {
     let lock = folder.lock()?;
     tokens::keep(&run, &folder)?;
     made.take();
-    place::refresh_configuration(&folder, &run.resolved_toml)?;
+    place::refresh_configuration(&folder, &run)?;
     let opened = Opened::new(run, folder, chosen, lock);
     opened.announce();
     Ok(opened)
@@ -97,11 +99,14 @@ pub fn run(a: &RunArguments, json: bool) -> Result<Finish> {
 fn finish(went: Went, json: bool) -> Result<Finish> {
     match went {
         Went::Stopped(finish) => Ok(finish),
-        Went::Through(result) => {
+        Went::Through(result, all_frozen) => {
             if json {
                 print_json(&result);
             }
-            Ok(Finish::Complete)
+            Ok(match all_frozen {
+                true => Finish::AllFrozen,
+                false => Finish::Complete,
+            })
         }
     }
 }
@@ -127,13 +132,14 @@ pub fn trained(o: &Opened, plain: bool, json: bool, stop: &Stop) -> Result<Went>
             o.folder.root().display()
         );
     }
-    Ok(Went::Through(json!({
+    let result = json!({
         "schema": SCHEMA,
         "run": shown(o.folder.root()),
         "seconds": seconds,
         "checkpoints": checkpoints(&o.run, &o.folder)?,
         "replicas": replicas,
-    })))
+    });
+    Ok(Went::Through(result, outcome.all_frozen()))
 }
 
 /// Trains, analyses and reports.
@@ -165,7 +171,7 @@ pub fn whole(o: &Opened, plain: bool, json: bool, stop: &Stop) -> Result<Went> {
         analyze::print_stages(&analysed);
         outln!("report: {}", path.display());
     }
-    Ok(Went::Through(json!({
+    let result = json!({
         "schema": SCHEMA,
         "run": shown(o.folder.root()),
         "report": shown(&path),
@@ -176,7 +182,8 @@ pub fn whole(o: &Opened, plain: bool, json: bool, stop: &Stop) -> Result<Went> {
         },
         "checkpoints": checkpoints(&o.run, &o.folder)?,
         "replicas": replicas,
-    })))
+    });
+    Ok(Went::Through(result, outcome.all_frozen()))
 }
 
 fn replica_json(
@@ -202,8 +209,7 @@ fn replica_json(
 fn checkpoints(run: &Run, folder: &RunFolder) -> Result<Vec<Value>> {
     let mut all = Vec::new();
     for group in &run.groups {
-        let root = group.place(folder.checkpoints());
-        for entry in CheckpointFolder::open(root)?.list()? {
+        for entry in group.written_checkpoints(run, folder)?.list()? {
             all.push(json!({
                 "step": entry.step,
                 "path": shown(&entry.path),

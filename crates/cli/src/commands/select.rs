@@ -10,7 +10,7 @@ use ontogeny_analysis::table::MeasureRow;
 use ontogeny_analysis::{LlcData, Plan, Settings, llc_at, paired, sequence_losses};
 use ontogeny_data::Source;
 use ontogeny_model::device::Chosen;
-use ontogeny_store::{CheckpointFolder, RunFolder, RunLock};
+use ontogeny_store::{RunFolder, RunLock};
 use ontogeny_training::Run;
 use serde_json::{Value, json};
 
@@ -181,7 +181,7 @@ fn estimate(side: &Side, settings: &Settings, asking: &Run, chosen: &Chosen) -> 
         bail!("the run has no replica `{}`", side.spot.replica);
     };
     let here = std::fs::canonicalize(&side.spot.path)?;
-    let entries = CheckpointFolder::open(group.checkpoints.path())?.list()?;
+    let entries = group.checkpoints.list()?;
     let entry = entries
         .into_iter()
         .find(|e| std::fs::canonicalize(&e.path).is_ok_and(|path| path == here));

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::analyze::TABLE;
 use super::{SCHEMA, print_json};
 use crate::arguments::StagesArguments;
+use crate::checks;
 use crate::failure::InFile;
 
 /// What was found in one replica.
@@ -77,7 +78,12 @@ fn of_run(a: &StagesArguments) -> Result<Vec<Vec<MeasureRow>>> {
             );
         }
     }
-    let path = RunFolder::open(&a.table)?.analysis().join(TABLE);
+    let folder = RunFolder::open(&a.table)?;
+    checks::manifest(&folder)?;
+    checks::checkpoints(&folder)?;
+    checks::tell_frozen(folder.root());
+    super::analyze::check_written(&folder, TABLE)?;
+    let path = folder.analysis().join(TABLE);
     let text = std::fs::read_to_string(&path).map_err(|e| {
         InFile::error(
             &path,
@@ -86,8 +92,14 @@ fn of_run(a: &StagesArguments) -> Result<Vec<Vec<MeasureRow>>> {
     })?;
     let mut rows = Vec::new();
     for (i, line) in text.lines().enumerate() {
-        let row: MeasureRow = serde_json::from_str(line)
-            .map_err(|e| InFile::error(&path, format!("line {}: {e}", i + 1)))?;
+        let row: MeasureRow = serde_json::from_str(line).map_err(|e| {
+            let damage = format!(
+                "line {}: {e}; `ontogeny analyze {}` writes the table anew",
+                i + 1,
+                folder.root().display()
+            );
+            InFile::error(&path, damage)
+        })?;
         rows.push(row);
     }
     let all: Vec<Vec<MeasureRow>> = rows

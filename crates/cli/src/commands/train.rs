@@ -2,12 +2,14 @@
 
 use anyhow::Result;
 use ontogeny_model::device::Chosen;
-use ontogeny_store::RunFolder;
+use ontogeny_store::{RunFolder, Step};
 use ontogeny_training::observer::Observer;
-use ontogeny_training::{Interrupter, Run, TrainingOutcome, train};
+use ontogeny_training::{
+    Interrupter, Run, TrainingError, TrainingOutcome, densify, missing, train,
+};
 
 use crate::online::{self, Clock};
-use crate::{place, watch};
+use crate::{checks, place, watch};
 
 /// Ends the monitor however training ends, be it by unwinding: the scope waits for its thread.
 struct StopAtEnd<'a>(&'a Clock);
@@ -60,15 +62,21 @@ pub fn train_in(
     interrupter: &Interrupter,
 ) -> Result<TrainingOutcome> {
     let observer = watch::training(&run.config.name, plain, interrupter);
-    let outcome = if run.config.stages.online {
+    let mut outcome = if run.config.stages.online {
         watched(run, folder, chosen, interrupter, observer)?
     } else {
         let mut observer = observer;
         train(run, folder, chosen, interrupter, observer.as_mut())?
     };
+    for notice in &outcome.notices {
+        errln!("warning: {notice}");
+    }
+    if outcome.interrupted_at.is_none() {
+        outcome.interrupted_at = restore(run, folder, chosen, interrupter)?;
+    }
     let path = folder.root().join(super::analyze::TIMES);
     super::analyze::add_seconds(&path, "train", outcome.seconds)?;
-    place::write_json(&folder.root().join("training.json"), &outcome.replicas)?;
+    place::write_json(&folder.root().join(checks::ENDS), &outcome.replicas)?;
     for replica in &outcome.replicas {
         if let Some(step) = replica.frozen_at {
             errln!(
@@ -78,6 +86,42 @@ pub fn train_in(
         }
     }
     Ok(outcome)
+}
+
+/// Makes checkpoints again that the schedule has and that were deleted, bit for bit, and says so.
+/// Returns where that was interrupted, if it was.
+fn restore(
+    run: &Run,
+    folder: &RunFolder,
+    chosen: &Chosen,
+    interrupter: &Interrupter,
+) -> Result<Option<Step>> {
+    let lost = run
+        .groups
+        .iter()
+        .map(|group| missing(run, group, folder))
+        .collect::<Result<Vec<_>, _>>()?;
+    if lost.iter().all(Vec::is_empty) {
+        return Ok(None);
+    }
+    for (group, steps) in run.groups.iter().zip(&lost).filter(|(_, s)| !s.is_empty()) {
+        errln!(
+            "warning: {}: {}; they were deleted, and are made again from the states that were kept",
+            group.place(folder.checkpoints()).display(),
+            checks::lacking(steps, run.schedule.steps().len())
+        );
+    }
+    let mut observer = watch::replay();
+    match densify(run, folder, &lost, chosen, interrupter, observer.as_mut()) {
+        Ok(done) => Ok(done.iter().find_map(|group| group.interrupted_at)),
+        // What is there is sound: only what was lost cannot be had again.
+        Err(error @ TrainingError::Replay { .. }) => {
+            drop(observer);
+            errln!("warning: they could not be made again, and stay missing: {error}");
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use ontogeny_store::{Checkpoint, CheckpointFolder, Step, StoreError, TensorFile};
+use ontogeny_store::{Checkpoint, CheckpointFolder, Key, KeyBuilder, Step, StoreError, TensorFile};
 use serde_json::{Value, json};
 
 use crate::tensor;
@@ -302,4 +302,66 @@ fn half_written_files_go_when_a_writer_comes() {
     CheckpointFolder::create(run.path(), &config()).unwrap();
     assert!(!half.exists());
     assert_eq!(folder.list().unwrap().len(), 1);
+}
+
+fn run_key(name: &str) -> Key {
+    KeyBuilder::new(name).finish()
+}
+
+#[test]
+fn a_checkpoint_names_its_run_and_is_refused_in_anothers_folder() {
+    let places = tempfile::tempdir().unwrap();
+    let folder = |name: &str, run: &str| {
+        let folder = CheckpointFolder::create(places.path().join(name), &config()).unwrap();
+        folder.of_run(run_key(run))
+    };
+    let (one, other) = (folder("one", "one"), folder("other", "other"));
+    let entry = one.write(&checkpoint(5)).unwrap();
+    assert_eq!(entry.run, Some(run_key("one")));
+    assert_eq!(one.list().unwrap(), [entry.clone()]);
+    assert_eq!(one.read(Step(5)).unwrap(), checkpoint(5));
+    // The key is no part of the content: the same weights have the same hash in every run.
+    let nobodys = CheckpointFolder::create(places.path().join("nobody"), &config()).unwrap();
+    assert_eq!(nobodys.write(&checkpoint(5)).unwrap().hash, entry.hash);
+    assert_eq!(Checkpoint::read(&entry.path).unwrap().1, entry.hash);
+
+    fs::copy(&entry.path, other.path_of(Step(5))).unwrap();
+    message(other.list(), "was written by another run");
+    message(other.read(Step(5)), "was written by another run");
+    let place = other.path_of(Step(5));
+    message(
+        Checkpoint::check_place(&place, &run_key("other")),
+        "another run",
+    );
+    // Under another step's name it is told from the name.
+    fs::rename(&place, other.path_of(Step(6))).unwrap();
+    let told = "is 5, but the file's name says 6";
+    let place = other.path_of(Step(6));
+    message(Checkpoint::check_place(&place, &run_key("one")), told);
+    fs::remove_file(place).unwrap();
+
+    // One that does not say whose it is, as the first version wrote them.
+    fs::copy(nobodys.path_of(Step(5)), other.path_of(Step(5))).unwrap();
+    let listed = other.list().unwrap();
+    assert_eq!(listed.len(), 1);
+    assert_eq!(listed[0].run, None);
+    assert_eq!(other.read(Step(5)).unwrap(), checkpoint(5));
+}
+
+#[test]
+fn a_runs_folder_does_without_the_configuration_beside_it() {
+    let place = tempfile::tempdir().unwrap();
+    let written = CheckpointFolder::create(place.path(), &config()).unwrap();
+    written
+        .of_run(run_key("one"))
+        .write(&checkpoint(5))
+        .unwrap();
+    let open = || CheckpointFolder::open_for(place.path(), &config(), run_key("one"));
+    let beside = place.path().join("config.json");
+    fs::remove_file(&beside).unwrap();
+    assert_eq!(open().unwrap().read(Step(5)).unwrap(), checkpoint(5));
+    for wrong in ["{}", "{"] {
+        fs::write(&beside, wrong).unwrap();
+        message(open(), "delete it, and it is made again");
+    }
 }

@@ -64,9 +64,17 @@ fn never_writes_over_what_is_there() {
     );
     assert_eq!(fs::read_dir(&thesis).unwrap().count(), 1);
 
+    for i in 0..7 {
+        fs::write(thesis.join(format!("{i}.tex")), "").unwrap();
+    }
+    let error = RunFolder::create(&thesis, "", &manifest()).unwrap_err();
+    let told = "already holds `0.tex`, `1.tex`, `2.tex`, `3.tex`, `4.tex` and 3 more";
+    assert!(error.to_string().contains(told), "{error}");
+
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
-    assert!(RunFolder::create(&file, "", &manifest()).is_err());
+    let error = RunFolder::create(&file, "", &manifest()).unwrap_err();
+    assert!(error.to_string().contains("it is a file"), "{error}");
 }
 
 #[test]
@@ -133,4 +141,50 @@ fn one_writer_at_a_time() {
     drop(lock);
     drop(run.lock().unwrap());
     run.lock().unwrap();
+}
+
+#[test]
+fn what_is_odd_about_a_manifest_is_told_and_what_makes_no_sense_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("one");
+    let run = RunFolder::create(&root, "", &manifest()).unwrap();
+    let none: [String; 0] = [];
+    assert_eq!(run.oddities("0.1.0").unwrap(), none);
+    let told = run.oddities("0.2.0").unwrap();
+    assert!(
+        told[0].contains("made by Ontogeny 0.1.0, and this is 0.2.0"),
+        "{told:?}"
+    );
+
+    let path = root.join("run.json");
+    let text = fs::read_to_string(&path).unwrap();
+    for (entry, changed, odd, told) in [
+        ("1970-", "2970-", true, "is yet to come"),
+        (
+            "\"schema\": 1",
+            "\"schema\": 1, \"future\": 1",
+            true,
+            "has `future`",
+        ),
+        ("1970-", "seventy-", false, "`created` is `seventy-"),
+        ("\"cpu\"", "\"tpu\"", false, "the kinds are cpu, gpu, cuda"),
+        (
+            "\"schema\": 1",
+            "\"schema\": \"1\"",
+            false,
+            "`schema` is \"1\"",
+        ),
+        (
+            "\"schema\": 1",
+            "\"scheme\": 1",
+            false,
+            "`schema` is missing",
+        ),
+    ] {
+        fs::write(&path, text.replace(entry, changed)).unwrap();
+        let found = run.oddities("0.1.0");
+        assert_eq!(found.is_ok(), odd, "{changed}: {found:?}");
+        let found = found.map_or_else(|error| error.to_string(), |all| all.join("\n"));
+        assert!(found.contains(told), "{changed}: {found}");
+    }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use ontogeny_store::{Series, StoreError, read_series};
+use ontogeny_store::{Series, read_series, read_whole_lines};
 use serde_json::{Value, json};
 
 fn line(step: u64) -> Value {
@@ -15,7 +15,7 @@ fn up_to(last: u64) -> impl Fn(&Value) -> bool {
 }
 
 fn append_and_flush(path: &Path, kept: u64, steps: std::ops::RangeInclusive<u64>) {
-    let mut series = Series::create_or_truncate_after(path, up_to(kept)).unwrap();
+    let mut series = Series::resume(path, up_to(kept)).unwrap().series;
     for step in steps {
         series.append(&line(step)).unwrap();
     }
@@ -38,7 +38,7 @@ fn lines_come_back_in_order() {
 fn a_new_series_is_there_and_empty() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("metrics.jsonl");
-    drop(Series::create_or_truncate_after(&path, |_| true).unwrap());
+    drop(Series::resume(&path, |_| true).unwrap());
     assert_eq!(read_series(&path).unwrap(), Vec::<Value>::new());
 }
 
@@ -74,7 +74,7 @@ fn zeros_after_a_loss_of_power_are_a_torn_line() {
     bytes.push(0xff);
     fs::write(&path, &bytes).unwrap();
     assert_eq!(read_series(&path).unwrap().len(), 2);
-    drop(Series::create_or_truncate_after(&path, up_to(2)).unwrap());
+    drop(Series::resume(&path, up_to(2)).unwrap());
     assert_eq!(fs::read(&path).unwrap(), whole);
 }
 
@@ -89,29 +89,61 @@ fn a_torn_number_is_not_taken_for_a_shorter_one() {
 }
 
 #[test]
-fn damage_before_a_whole_line_is_an_error_with_its_place() {
+fn damage_before_a_whole_line_is_told_with_its_place_and_set_aside() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("metrics.jsonl");
     let text = format!("{}\n{{\"step\": oops}}\n{}\n", line(1), line(2));
     fs::write(&path, &text).unwrap();
-    let check = |error: StoreError| {
-        assert_eq!(error.path(), Some(&*path));
-        assert_eq!(error.position(), Some((2, 10)));
-        assert!(error.to_string().contains("line 2, column 10"), "{error}");
-    };
-    check(read_series(&path).unwrap_err());
-    check(Series::create_or_truncate_after(&path, up_to(2)).unwrap_err());
-    assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    let error = read_series(&path).unwrap_err();
+    assert_eq!(error.path(), Some(&*path));
+    assert_eq!(error.position(), Some((2, 10)));
+    assert!(error.to_string().contains("line 2, column 10"), "{error}");
+    let (whole, damaged) = read_whole_lines(&path).unwrap();
+    assert_eq!(whole, [line(1), line(2)]);
+    assert_eq!(damaged.len(), 1);
+
+    let resumed = Series::resume(&path, up_to(2)).unwrap();
+    assert_eq!(resumed.damaged, [2]);
+    assert_eq!(resumed.kept, [line(1), line(2)]);
+    assert_eq!(
+        fs::read_to_string(&resumed.set_aside).unwrap(),
+        "{\"step\": oops}\n"
+    );
+    assert_eq!(read_series(&path).unwrap(), [line(1), line(2)]);
+    // A second damage goes behind the first.
+    fs::write(&path, &text).unwrap();
+    let again = Series::resume(&path, up_to(2)).unwrap();
+    assert_eq!(again.damaged, [2]);
+    let aside = fs::read_to_string(&again.set_aside).unwrap();
+    assert_eq!(aside, "{\"step\": oops}\n".repeat(2));
+
     // What comes after the damage would be dropped anyway: nothing is lost.
+    fs::write(&path, &text).unwrap();
+    let resumed = Series::resume(&path, up_to(1)).unwrap();
+    assert_eq!(resumed.damaged, Vec::<usize>::new());
+    drop(resumed);
     append_and_flush(&path, 1, 2..=2);
     assert_eq!(read_series(&path).unwrap(), [line(1), line(2)]);
+}
+
+#[test]
+fn ends_of_lines_of_another_system_become_ours() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("metrics.jsonl");
+    append_and_flush(&path, 0, 1..=3);
+    let whole = fs::read_to_string(&path).unwrap();
+    fs::write(&path, whole.replace('\n', "\r\n")).unwrap();
+    let resumed = Series::resume(&path, |_| true).unwrap();
+    assert_eq!(resumed.damaged, Vec::<usize>::new());
+    drop(resumed);
+    assert_eq!(fs::read_to_string(&path).unwrap(), whole);
 }
 
 #[test]
 fn a_number_that_json_does_not_have_is_null() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("metrics.jsonl");
-    let mut series = Series::create_or_truncate_after(&path, |_| true).unwrap();
+    let mut series = Series::resume(&path, |_| true).unwrap().series;
     series.append(&[f64::NAN, 1.0]).unwrap();
     series.flush().unwrap();
     assert_eq!(read_series(&path).unwrap(), [json!([null, 1.0])]);
@@ -121,7 +153,7 @@ fn a_number_that_json_does_not_have_is_null() {
 fn an_absent_folder_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("absent").join("metrics.jsonl");
-    let error = Series::create_or_truncate_after(&path, |_| true).unwrap_err();
+    let error = Series::resume(&path, |_| true).unwrap_err();
     assert_eq!(error.path(), Some(&*path));
     assert!(read_series(&path).is_err());
 }

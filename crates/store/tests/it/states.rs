@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use ontogeny_store::{StateFolder, Step, StoreError, TensorFile};
+use ontogeny_store::{KeyBuilder, StateFolder, Step, StoreError, TensorFile};
 
 use crate::tensor;
 
@@ -196,4 +196,35 @@ fn an_absent_step_is_an_error_that_lists_the_others() {
         "{}",
         message(3)
     );
+}
+
+#[test]
+fn a_state_of_another_run_or_step_counts_as_damaged() {
+    let place = tempfile::tempdir().unwrap();
+    let key = |name: &str| KeyBuilder::new(name).finish();
+    let own = StateFolder::create(place.path().join("own")).unwrap();
+    let own = own.of_run(key("own"));
+    let other = StateFolder::create(place.path().join("other")).unwrap();
+    let other = other.of_run(key("other"));
+    own.write(Step(1), &state(1), true).unwrap();
+    other.write(Step(2), &state(2), true).unwrap();
+    let path = |folder: &str, step: u64| {
+        let name = format!("step-{step:010}.safetensors");
+        place.path().join(folder).join("kept").join(name)
+    };
+    fs::copy(path("other", 2), path("own", 2)).unwrap();
+    let error = own.at(Step(2)).unwrap_err();
+    assert!(matches!(error, StoreError::OtherRun { .. }), "{error}");
+    assert_eq!(latest_step(&own), Some(1));
+
+    let mut named = state(3);
+    named.metadata.insert("step".to_owned(), "3".to_owned());
+    own.write(Step(3), &named, true).unwrap();
+    fs::rename(path("own", 3), path("own", 4)).unwrap();
+    let error = own.at(Step(4)).unwrap_err().to_string();
+    assert!(
+        error.contains("is 3, but the file's name says 4"),
+        "{error}"
+    );
+    assert_eq!(latest_step(&own), Some(1));
 }

@@ -169,12 +169,7 @@ fn read_text(path: &Path) -> Result<String, ConfigError> {
             "is larger than 1 MiB; a configuration is a short TOML file",
         ));
     }
-    String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
-        ConfigError::new("is not UTF-8 text; a configuration is a TOML file")
-            .at(&text, &(at..at + '\u{fffd}'.len_utf8()))
-    })
+    super::encoding::decode(bytes)
 }
 
 /// The tree that lies under every configuration.

@@ -24,6 +24,7 @@ mod bad_configs;
 mod base;
 mod check;
 mod document;
+mod encoding;
 mod error;
 mod fork;
 #[cfg(test)]
