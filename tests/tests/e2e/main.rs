@@ -18,6 +18,7 @@ mod replicas;
 mod run;
 mod select;
 mod stages;
+mod tables;
 mod text;
 mod time_travel;
 mod validate_stages;

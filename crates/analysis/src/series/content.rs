@@ -1,7 +1,7 @@
 //! What a file is by its first bytes, and its text whatever the encoding.
 //!
-//! Names deceive: exports are compressed, saved by a spreadsheet, or called `.csv` by habit. So the content decides. What
-//! is a table is read, and everything else is refused by name.
+//! Names deceive: exports are compressed, saved by a spreadsheet, or called `.csv` by habit. So the
+//! content decides. What is a table is read, and everything else is refused by name.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};

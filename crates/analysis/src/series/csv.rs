@@ -54,8 +54,8 @@ pub(super) fn table(path: &Path, separator: char) -> Result<Table, SeriesError> 
     })
 }
 
-/// Records with the line on which each begins; the line of a quote that is never closed otherwise. Empty lines are passed
-/// over.
+/// Records with the line on which each begins; the line of a quote that is never closed otherwise.
+/// Empty lines are passed over.
 fn records(text: &str, separator: char) -> Result<Vec<(usize, Vec<String>)>, usize> {
     let mut records = Vec::new();
     let (mut line, mut begun) = (1, 1);

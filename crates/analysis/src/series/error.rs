@@ -96,7 +96,8 @@ pub enum SeriesError {
 }
 
 impl SeriesError {
-    /// The file, and the line or row and the column where something is wrong in it, as far as it is one.
+    /// The file, and the line or row and the column where something is wrong in it, as far as it is
+    /// one.
     pub fn place(&self) -> (&Path, Option<usize>, Option<&str>) {
         match self {
             SeriesError::Read { path, .. }

@@ -1,12 +1,12 @@
-//! Names that are the same to a reader: whether a column is the one that was asked for, which one was probably meant, and
-//! in what two names differ that look alike.
+//! Names that are the same to a reader: whether a column is the one that was asked for, which one
+//! was probably meant, and in what two names differ that look alike.
 
 use unicode_normalization_alignments::UnicodeNormalization;
 
 use super::shown::short;
 
-/// Whether two names are spelled alike. An é may be one character or two (NFC and NFD): files of one system have it this
-/// way, keyboards of another that way, and no reader sees which.
+/// Whether two names are spelled alike. An é may be one character or two (NFC and NFD): files of
+/// one system have it this way, keyboards of another that way, and no reader sees which.
 pub(super) fn same(a: &str, b: &str) -> bool {
     a == b || (!(a.is_ascii() && b.is_ascii()) && composed(a) == composed(b))
 }
@@ -15,8 +15,8 @@ fn composed(name: &str) -> String {
     name.nfc().map(|(letter, _)| letter).collect()
 }
 
-/// `(did you mean …?)` with the column that was probably meant and in what it differs, where that is hard to see; else
-/// nothing.
+/// `(did you mean …?)` with the column that was probably meant and in what it differs, where that
+/// is hard to see; else nothing.
 pub(super) fn meant(typed: &str, columns: &[String]) -> String {
     let alike = columns
         .iter()
@@ -119,8 +119,8 @@ fn skeleton(name: &str) -> String {
     name.chars().map(latin).collect()
 }
 
-/// The candidate that takes the fewest insertions, deletions and replacements, if they are no more than a third of its
-/// letters, or that begins or ends with what was typed.
+/// The candidate that takes the fewest insertions, deletions and replacements, if they are no more
+/// than a third of its letters, or that begins or ends with what was typed.
 fn nearest<'a>(typed: &str, candidates: &'a [String]) -> Option<&'a str> {
     let plain = |word: &str| composed(word).to_lowercase().replace('-', "_");
     let typed = plain(typed);

@@ -1,9 +1,11 @@
-//! Anyone's numbers as rows for the detector: a text or Parquet file with a column of steps and columns of values.
+//! Anyone's numbers as rows for the detector: a text or Parquet file with a column of steps and
+//! columns of values.
 //!
-//! A [`Table`](table::Table) knows the names of a file's columns and reads those that are asked for; [`read`] makes rows
-//! of them. What decides is the content, never the name: encoding and kind (`content`), separators and header (`text`),
-//! the notation of numbers (`notation`, `numbers`). Whatever is recognised but unusual is told in [`Series::notes`], and
-//! what may mean two things is refused.
+//! A [`Table`](table::Table) knows the names of a file's columns and reads those that are asked
+//! for; [`read`] makes rows of them. What decides is the content, never the name: encoding and kind
+//! (`content`), separators and header (`text`), the notation of numbers (`notation`, `numbers`).
+//! Whatever is recognised but unusual is told in [`Series::notes`], and what may mean two things is
+//! refused.
 
 mod content;
 mod error;
@@ -43,7 +45,8 @@ pub struct Wanted {
     pub values: Vec<String>,
     /// A column with standard errors of the first of them; it becomes a measure of the same name.
     pub error: Option<String>,
-    /// The column that names replicas; without it one called `replica`, in capitals or not, if there is one.
+    /// The column that names replicas; without it one called `replica`, in capitals or not, if
+    /// there is one.
     pub replica_column: Option<String>,
     /// Which replica; all without it.
     pub replica: Option<String>,
@@ -67,7 +70,8 @@ pub struct Replica {
     pub rows: Result<Vec<MeasureRow>, SeriesError>,
 }
 
-/// Reads a file by replica. Cells that are empty, null or not a number (`NaN`, `NA`) are values that were not measured.
+/// Reads a file by replica. Cells that are empty, null or not a number (`NaN`, `NA`) are values
+/// that were not measured.
 ///
 /// # Errors
 /// [`SeriesError`] with file, line and column: if the file cannot be read, a column is missing, a step is not a whole
@@ -221,7 +225,8 @@ impl Reader<'_> {
         sorted.iter().map(row).collect()
     }
 
-    /// The column by which each of these rows, by line and step, has a step of its own within its replica.
+    /// The column by which each of these rows, by line and step, has a step of its own within its
+    /// replica.
     fn telling(&self, rows: &[(usize, u64)]) -> Option<String> {
         let names = &self.table.names;
         let taken: Vec<usize> = (0..names.len())

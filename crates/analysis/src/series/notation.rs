@@ -1,8 +1,10 @@
-//! How numbers are written in a file: with which decimal mark, and with which marks between thousands.
+//! How numbers are written in a file: with which decimal mark, and with which marks between
+//! thousands.
 //!
-//! `1.000` is one in one country and a thousand in the next. A single cell cannot tell, but a file usually can: `0,0199`
-//! has a decimal comma, `1,234.5` a decimal point. What the whole file leaves open is refused rather than guessed, except
-//! a decimal point in values, which is how programs write numbers.
+//! `1.000` is one in one country and a thousand in the next. A single cell cannot tell, but a file
+//! usually can: `0,0199` has a decimal comma, `1,234.5` a decimal point. What the whole file leaves
+//! open is refused rather than guessed, except a decimal point in values, which is how programs
+//! write numbers.
 
 /// The mark before the decimals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,12 +16,13 @@ pub(super) enum Mark {
 /// What one text says of the notation of its file.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Form {
-    /// Digits only, perhaps with an exponent, or with blanks, `_` or `'` between thousands: a number in any notation.
+    /// Digits only, perhaps with an exponent, or with blanks, `_` or `'` between thousands: a
+    /// number in any notation.
     Plain(f64),
     /// A number in this notation alone.
     Only(Mark, f64),
-    /// `1.000` or `1,000`: one mark before three digits. With `mark` as decimal mark it is the first number, else the
-    /// second.
+    /// `1.000` or `1,000`: one mark before three digits. With `mark` as decimal mark it is the
+    /// first number, else the second.
     Either(Mark, f64, f64),
     /// No number.
     None,
@@ -99,8 +102,8 @@ pub(super) fn form(text: &str) -> Form {
     }
 }
 
-/// Digits with the marks between thousands taken out, if that is where they stand: up to three digits that do not begin
-/// with 0, then three after each mark. Decimals may follow the last group.
+/// Digits with the marks between thousands taken out, if that is where they stand: up to three
+/// digits that do not begin with 0, then three after each mark. Decimals may follow the last group.
 fn ungrouped(text: &str, is_mark: impl Fn(char) -> bool) -> Option<String> {
     let (groups, decimals) = match text.find(['.', ',']) {
         Some(at) if !is_mark(text[at..].chars().next()?) => text.split_at(at),

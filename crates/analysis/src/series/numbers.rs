@@ -1,4 +1,5 @@
-//! Columns of numbers: the notation of a file is decided from all of them, then each cell is read by it.
+//! Columns of numbers: the notation of a file is decided from all of them, then each cell is read
+//! by it.
 
 use super::error::SeriesError;
 use super::notation::{Form, Mark, form};
@@ -126,7 +127,8 @@ impl Numbers {
                 Form::Either(mark, decimal, thousands) => match (self.mark, mark) {
                     (Some(own), mark) if own == mark => decimal,
                     (Some(_), _) => thousands,
-                    // As programs write it; a comma before three digits is more often between thousands.
+                    // As programs write it; a comma before three digits is more often between
+                    // thousands.
                     (None, Mark::Point) => decimal,
                     (None, Mark::Comma) => {
                         let range =
@@ -149,7 +151,8 @@ impl Numbers {
     /// # Errors
     /// [`SeriesError::Cell`] for the first that is not a whole number from 0 to 2⁵³, or that may mean two.
     pub fn steps(&self, column: &Column<'_>) -> Result<(Vec<u64>, Option<String>), SeriesError> {
-        // A whole number has no decimals. If a column shows some all the same, such as `1.0`, they are decimals everywhere in it.
+        // A whole number has no decimals. If a column shows some all the same, such as `1.0`, they
+        // are decimals everywhere in it.
         let own = column.cells.iter().find_map(|(_, cell)| match cell {
             Cell::Text(text) => match form(text) {
                 Form::Only(mark, number) if decimals(text, mark) => Some((mark, number)),

@@ -70,7 +70,8 @@ impl<'a> Records<'a> {
         line
     }
 
-    /// The cells of the record that begins here, and what is after it; `None` if a quote is never closed.
+    /// The cells of the record that begins here, and what is after it; `None` if a quote is never
+    /// closed.
     fn take_cells(&mut self) -> Option<Vec<String>> {
         let mut cells = Vec::new();
         let mut cell = String::new();
@@ -122,7 +123,8 @@ impl<'a> Records<'a> {
 }
 
 impl<'a> Iterator for Records<'a> {
-    /// The line on which a record begins, and the record; the line of a quote that is never closed otherwise.
+    /// The line on which a record begins, and the record; the line of a quote that is never closed
+    /// otherwise.
     type Item = Result<(usize, Record<'a>), usize>;
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -11,7 +11,8 @@ const USUAL: [&str; 14] = [
     "arm", "model", "name", "id",
 ];
 
-/// Columns that may tell rows apart, with their names, those with telling names first; `taken` are left out.
+/// Columns that may tell rows apart, with their names, those with telling names first; `taken` are
+/// left out.
 pub(super) fn candidates(names: &[String], taken: &[usize]) -> Vec<usize> {
     let rank = |&column: &usize| {
         let plain = names[column].trim().to_lowercase();
@@ -26,8 +27,8 @@ pub(super) fn candidates(names: &[String], taken: &[usize]) -> Vec<usize> {
     all
 }
 
-/// The first of `columns`, each with its name and cells in the order of `steps`, by which every step comes once: a few
-/// values, each in several rows.
+/// The first of `columns`, each with its name and cells in the order of `steps`, by which every
+/// step comes once: a few values, each in several rows.
 pub(super) fn telling<'a>(steps: &[u64], columns: &[(&'a str, Vec<&Cell>)]) -> Option<&'a str> {
     let tells = |cells: &Vec<&Cell>| {
         let mut groups: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
@@ -52,7 +53,8 @@ pub(super) struct Repeat<'a> {
     pub more: usize,
     /// The column that would tell them apart.
     pub telling: Option<&'a str>,
-    /// The line at which the steps go back, and the steps before and there, if they go back once or a few times.
+    /// The line at which the steps go back, and the steps before and there, if they go back once or
+    /// a few times.
     pub back: Option<(usize, u64, u64)>,
     /// What is counted: `line` or `row`.
     pub unit: &'static str,
@@ -95,8 +97,8 @@ impl Repeat<'_> {
     }
 }
 
-/// Where sorted steps begin again: the row and the steps before and at it; `None` if they are never, or all the time, out
-/// of order.
+/// Where sorted steps begin again: the row and the steps before and at it; `None` if they are
+/// never, or all the time, out of order.
 pub(super) fn back(rows: &[(usize, u64)]) -> Option<(usize, u64, u64)> {
     let falls = rows.windows(2).filter(|w| w[1].1 < w[0].1);
     let all: Vec<_> = falls.map(|w| (w[1].0, w[0].1, w[1].1)).collect();

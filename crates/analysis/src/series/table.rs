@@ -40,8 +40,8 @@ enum Kind {
 }
 
 impl Table {
-    /// Opens the file at `path`, in which columns called `wanted` are looked for: of the ways to read its header, the one
-    /// is taken that has them.
+    /// Opens the file at `path`, in which columns called `wanted` are looked for: of the ways to
+    /// read its header, the one is taken that has them.
     ///
     /// # Errors
     /// [`SeriesError`] if it cannot be read or is no table.

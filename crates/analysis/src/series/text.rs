@@ -45,8 +45,8 @@ impl Header {
 }
 
 impl Sheet {
-    /// Of a `text`, in whose header columns called `wanted` are looked for; `tabs`: its name says that tabs stand between
-    /// cells. Gives what was noticed as well.
+    /// Of a `text`, in whose header columns called `wanted` are looked for; `tabs`: its name says
+    /// that tabs stand between cells. Gives what was noticed as well.
     ///
     /// # Errors
     /// [`SeriesError::Format`] if there is no header.
@@ -197,8 +197,8 @@ impl Sheet {
     }
 }
 
-/// The header of `text`, whose first line is number `line`, as `separator` reads it; the line of a quote that is never
-/// closed otherwise.
+/// The header of `text`, whose first line is number `line`, as `separator` reads it; the line of a
+/// quote that is never closed otherwise.
 fn header(
     text: &str,
     line: usize,
@@ -251,7 +251,8 @@ fn header(
     Ok(commented)
 }
 
-/// The separator that a first line `sep=;` names, as spreadsheets write it, and where the text goes on.
+/// The separator that a first line `sep=;` names, as spreadsheets write it, and where the text goes
+/// on.
 fn named_separator(text: &str) -> (usize, Option<Separator>) {
     let end = text.find(['\n', '\r']).unwrap_or(text.len());
     let line = text[..end].trim_matches([' ', '"']);

@@ -1,7 +1,8 @@
 //! What a table says of a curve: how many values, from where to where, and where there are none.
 //!
-//! A smoother goes through a stretch without values as if nothing happened there, and an answer about such a stretch is an
-//! answer about the smoother. So whoever reads boundaries is told where the values are.
+//! A smoother goes through a stretch without values as if nothing happened there, and an answer
+//! about such a stretch is an answer about the smoother. So whoever reads boundaries is told where
+//! the values are.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,16 +13,18 @@ use crate::table::MeasureRow;
 
 /// How many times as wide as those around it a gap between two values is that is a hole.
 const WIDER: f64 = 4.0;
-/// Least width of such a hole, as a share of the curve's extent on ln(step + 1): two of its 120 bins.
+/// Least width of such a hole, as a share of the curve's extent on ln(step + 1): two of its 120
+/// bins.
 const LEAST_HOLE: f64 = 0.02;
-/// A gap of this share of the extent is a hole wherever gaps grow slowly, as towards the beginning of evenly spaced steps.
+/// A gap of this share of the extent is a hole wherever gaps grow slowly, as towards the beginning
+/// of evenly spaced steps.
 const LARGE_HOLE: f64 = 0.1;
 /// Gaps on either side that a gap is compared with.
 const AROUND: usize = 3;
 /// How many times the spread of the others a value lies outside of them that is told.
 const FAR_OUT: f64 = 100.0;
-/// Least extent of the steps on ln(step + 1). Places that are closer than .4 are one boundary; below this, episodes of
-/// any width are squeezed into a part of one.
+/// Least extent of the steps on ln(step + 1). Places that are closer than .4 are one boundary;
+/// below this, episodes of any width are squeezed into a part of one.
 pub const LEAST_EXTENT: f64 = 0.1;
 
 /// What is known of one curve.
@@ -97,7 +100,8 @@ impl Coverage {
     }
 }
 
-/// The curves that the views of `settings` hold: those that they name, and those of `rows` that they name by a pattern.
+/// The curves that the views of `settings` hold: those that they name, and those of `rows` that
+/// they name by a pattern.
 pub fn coverage(rows: &[MeasureRow], settings: &StageSettings) -> Vec<Coverage> {
     let mut names: Vec<&str> = Vec::new();
     for view in &settings.views {
@@ -115,8 +119,8 @@ pub fn coverage(rows: &[MeasureRow], settings: &StageSettings) -> Vec<Coverage> 
     names.iter().map(|name| Coverage::of(rows, name)).collect()
 }
 
-/// The curve and the hole in which a boundary lies: the place of it by its first view, if no curve of this view has values
-/// around it.
+/// The curve and the hole in which a boundary lies: the place of it by its first view, if no curve
+/// of this view has values around it.
 pub fn in_hole<'a>(
     boundary: &Boundary,
     coverage: &'a [Coverage],
@@ -173,7 +177,8 @@ fn upper_median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(0.0)
 }
 
-/// Values that stand alone and as far outside the middle nine tenths as [`FAR_OUT`] times these are apart.
+/// Values that stand alone and as far outside the middle nine tenths as [`FAR_OUT`] times these are
+/// apart.
 fn outliers(measured: &[(usize, u64, f64)]) -> Vec<Outlier> {
     let n = measured.len();
     if n < LEAST_POINTS {

@@ -1,20 +1,22 @@
 //! At which rows a replay looks.
 //!
-//! A look costs the same at every row once there are as many points as a curve is binned into, about a tenth of a second,
-//! so that looking at each of 20 000 rows would take an hour. Neighbouring rows of so many stand at nearly the same place
-//! of ln(step + 1), and a look at the second says what that at the first has said.
+//! A look costs the same at every row once there are as many points as a curve is binned into,
+//! about a tenth of a second, so that looking at each of 20 000 rows would take an hour.
+//! Neighbouring rows of so many stand at nearly the same place of ln(step + 1), and a look at the
+//! second says what that at the first has said.
 
 use super::curve::{LEAST_POINTS, log_step};
 use crate::table::MeasureRow;
 
-/// Looks of a replay at most, but for the last row. A table with no more rows is looked at row by row.
+/// Looks of a replay at most, but for the last row. A table with no more rows is looked at row by
+/// row.
 pub const MOST_LOOKS: usize = 600;
 /// Looks that a table with more rows is thinned to.
 const THINNED: usize = 240;
 
-/// Numbers of rows that a replay of `rows`, sorted by step, looks at the beginnings of: increasing, from [`LEAST_POINTS`]
-/// on, the last one all of them. Of more than [`MOST_LOOKS`] rows, those are left out that are closer to the look before
-/// than a [`THINNED`]th of the extent on ln(step + 1).
+/// Numbers of rows that a replay of `rows`, sorted by step, looks at the beginnings of: increasing,
+/// from [`LEAST_POINTS`] on, the last one all of them. Of more than [`MOST_LOOKS`] rows, those are
+/// left out that are closer to the look before than a [`THINNED`]th of the extent on ln(step + 1).
 pub fn looks(rows: &[MeasureRow]) -> Vec<usize> {
     let all = LEAST_POINTS..=rows.len();
     if rows.len() <= MOST_LOOKS {

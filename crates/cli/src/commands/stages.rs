@@ -33,7 +33,8 @@ struct Failed {
     error: anyhow::Error,
 }
 
-/// Extent of the steps on ln(step + 1) below which an answer needs a warning: boundaries that are closer are one.
+/// Extent of the steps on ln(step + 1) below which an answer needs a warning: boundaries that are
+/// closer are one.
 const NARROW: f64 = 0.4;
 
 /// `ontogeny stages TABLE`.
@@ -155,9 +156,10 @@ fn extent_suffices(rows: &[MeasureRow]) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "the steps, {} to {}, are all but one place of ln(step + 1): they span {extent:.2e} of it, and stages need \
-         {LEAST_EXTENT} or more; subtract the first step from all if they do not count from the start of training, and \
-         count updates rather than tokens or seconds",
+        "the steps, {} to {}, are too near to each other on ln(step + 1) to tell stages: they \
+         span {extent:.2e} of it, and {LEAST_EXTENT} is needed; subtract the first step from all \
+         if they do not count from the start of training, and count updates rather than tokens or \
+         seconds",
         first.step, last.step
     ))
 }
@@ -168,7 +170,8 @@ fn narrow(found: &Found) -> Option<String> {
     let extent = (found.last as f64).ln_1p() - first.ln_1p();
     (extent < NARROW).then(|| {
         let note = format!(
-            "{}: the steps, {first:.0} to {}, span {extent:.2} of ln(step + 1), less than two stages that can be told apart",
+            "{}: the steps, {first:.0} to {}, span {extent:.2} of ln(step + 1), which is too little \
+             to tell two boundaries apart",
             named(&found.name),
             found.last
         );
@@ -180,10 +183,12 @@ fn narrow(found: &Found) -> Option<String> {
 /// Why a file's replica has no answer, in words for a file.
 fn reason(error: &StageError, rows: &[MeasureRow], coverage: &[Coverage]) -> String {
     match error {
-        StageError::TooFewCheckpoints { .. } => format!(
-            "there are {} rows, and stages need values at {LEAST_POINTS} steps or more",
-            rows.len()
-        ),
+        StageError::TooFewCheckpoints { have: 1, .. } => {
+            format!("there is 1 row, and stages need values at {LEAST_POINTS} steps or more")
+        }
+        StageError::TooFewCheckpoints { have, .. } => {
+            format!("there are {have} rows, and stages need values at {LEAST_POINTS} steps or more")
+        }
         StageError::NoCurve { .. } => {
             let of = |c: &Coverage| format!("`{}` has {}", series_name(c), c.values);
             let counts: Vec<String> = coverage.iter().map(of).collect();

@@ -40,7 +40,8 @@ pub fn found(found: &Found, settings: &StageSettings) {
         );
         if let Some((curve, hole)) = stages::in_hole(b, &found.coverage, settings) {
             outln!(
-                "    in a hole: `{}` has no value between steps {} and {}, so this place is the smoothing's, not the data's",
+                "    in a hole: `{}` has no value between steps {} and {}, so this place is the \
+                 smoothing's, not the data's",
                 short(&curve.curve),
                 hole.from,
                 hole.to
@@ -96,7 +97,8 @@ fn coverage(curve: &Coverage, end: u64) {
     }
     for outlier in curve.outliers.iter().take(LISTED) {
         outln!(
-            "    {} at step {} is far outside of all other values, which hides what they do; is it right?",
+            "    {} at step {} is far outside of all other values and hides what they do; if it is \
+             wrong, leave it out",
             outlier.value,
             outlier.step
         );
@@ -166,7 +168,8 @@ fn replay(replay: &Replay) {
     outln!("  as the run went on:");
     if replay.looks < replay.rows {
         outln!(
-            "  looked at {} of {} rows, evenly on ln(step + 1): an announcement may come late by the distance of two looks",
+            "  looked at {} of {} rows, evenly on ln(step + 1): an announcement may come late by the \
+             distance of two looks",
             replay.looks,
             replay.rows
         );

@@ -115,8 +115,8 @@ fn given_of_run(rows: &[MeasureRow], ends: &[ReplicaEnd], notes: &mut Vec<String
         rows.retain(|row| row.step <= step);
         let kept = rows.len();
         let ended = format!(
-            "it was frozen at step {step}, where its loss or gradient was no longer finite, and {kept} of its rows are \
-             from before"
+            "it was frozen at step {step}, where its loss or gradient was no longer finite, and {kept} \
+             of its rows are from before"
         );
         notes.push(format!("replica {name}: {ended}"));
         ended
@@ -151,7 +151,8 @@ pub fn of_file(a: &StagesArguments) -> Result<Table> {
         && (*error == step || *error == values[0])
     {
         bail!(
-            "--err names `{}`, which is the column of steps or the curve itself; it needs a column of standard errors",
+            "--err names `{}`, which is the column of steps or the curve itself; it needs a column of \
+             standard errors",
             series::short(error)
         );
     }
