@@ -12,7 +12,7 @@ use crate::table::MeasureRow;
 /// row.
 pub const MOST_LOOKS: usize = 600;
 /// Looks that a table with more rows is thinned to.
-const THINNED: usize = 240;
+const THINNED: usize = 160;
 
 /// Numbers of rows that a replay of `rows`, sorted by step, looks at the beginnings of: increasing,
 /// from [`LEAST_POINTS`] on, the last one all of them. Of more than [`MOST_LOOKS`] rows, those are
