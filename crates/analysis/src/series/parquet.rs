@@ -205,3 +205,126 @@ fn decimal(bytes: &[u8], scale: i32) -> Cell {
             .map_or(Cell::Absent, Cell::Number),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use parquet::data_type::{ByteArray, ByteArrayType, FixedLenByteArrayType, Int32Type};
+    use parquet::data_type::{Int64Type, Int96, Int96Type};
+    use parquet::file::properties::WriterProperties;
+    use parquet::file::writer::SerializedFileWriter;
+    use parquet::schema::parser::parse_message_type;
+
+    use super::super::{Wanted, read};
+    use super::*;
+
+    const SCHEMA: &str = "
+        message table {
+            required int64 step;
+            optional int32 cents (DECIMAL(9, 2));
+            required fixed_len_byte_array(3) share (DECIMAL(4, 4));
+            required int64 micros (TIMESTAMP(MICROS, true));
+            required int64 nanos (TIMESTAMP(NANOS, true));
+            required int96 old;
+            required int32 day (DATE);
+            required binary name (UTF8);
+            required binary bytes;
+            required group heads (LIST) { repeated group list { required int64 element; } }
+        }";
+
+    /// Two rows of every kind, the second of `cents` absent, names repeated so that they are a
+    /// dictionary.
+    fn file(path: &Path) {
+        let schema = Arc::new(parse_message_type(SCHEMA).unwrap());
+        let properties = Arc::new(WriterProperties::builder().build());
+        let file = File::create(path).unwrap();
+        let mut writer = SerializedFileWriter::new(file, schema, properties).unwrap();
+        let mut group = writer.next_row_group().unwrap();
+        let mut number = 0;
+        while let Some(mut column) = group.next_column().unwrap() {
+            let texts = |text: &str| vec![ByteArray::from(text), ByteArray::from(text)];
+            match number {
+                0 | 3 | 4 => {
+                    let typed = column.typed::<Int64Type>();
+                    typed.write_batch(&[1, 2], None, None).unwrap();
+                }
+                1 => {
+                    let typed = column.typed::<Int32Type>();
+                    typed.write_batch(&[-1234], Some(&[1, 0]), None).unwrap();
+                }
+                2 => {
+                    let bytes = [vec![0xff, 0xff, 0xff], vec![0, 0x0f, 0xa0]];
+                    let bytes = bytes.map(|b| ByteArray::from(b).into());
+                    let typed = column.typed::<FixedLenByteArrayType>();
+                    typed.write_batch(&bytes, None, None).unwrap();
+                }
+                5 => {
+                    let typed = column.typed::<Int96Type>();
+                    typed
+                        .write_batch(&[Int96::new(), Int96::new()], None, None)
+                        .unwrap();
+                }
+                6 => {
+                    let typed = column.typed::<Int32Type>();
+                    typed.write_batch(&[1, 2], None, None).unwrap();
+                }
+                7 | 8 => {
+                    let typed = column.typed::<ByteArrayType>();
+                    typed.write_batch(&texts("nan"), None, None).unwrap();
+                }
+                _ => {
+                    let typed = column.typed::<Int64Type>();
+                    let levels = Some(&[1_i16, 1][..]);
+                    typed.write_batch(&[1, 2], levels, Some(&[0, 0])).unwrap();
+                }
+            }
+            column.close().unwrap();
+            number += 1;
+        }
+        group.close().unwrap();
+        writer.close().unwrap();
+    }
+
+    #[test]
+    fn numbers_and_text_are_read_and_other_kinds_are_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.parquet");
+        file(&path);
+        let wanted = |value: &str, replica: Option<&str>| Wanted {
+            step: "step".into(),
+            values: vec![value.into()],
+            error: None,
+            replica_column: replica.map(str::to_owned),
+            replica: None,
+        };
+        let values = |value: &str| {
+            let mut read = read(&path, &wanted(value, Some("name"))).unwrap().replicas;
+            assert_eq!((read.len(), read[0].name.as_str()), (1, "nan"));
+            let rows = read.remove(0).rows.unwrap();
+            let value = |r: &crate::table::MeasureRow| r.values.get(value).copied();
+            rows.iter().map(value).collect::<Vec<_>>()
+        };
+        assert_eq!(values("cents"), [Some(-12.34), None]);
+        assert_eq!(values("share"), [Some(-0.0001), Some(0.4)]);
+        for (column, kind) in [
+            ("micros", "time stamps"),
+            ("nanos", "time stamps"),
+            ("old", "time stamps"),
+            ("day", "dates"),
+            ("heads", "lists or structures"),
+        ] {
+            let told = read(&path, &wanted(column, None)).unwrap_err().to_string();
+            assert!(told.contains(kind) && told.contains(column), "{told}");
+        }
+        let bytes = read(&path, &wanted("step", Some("bytes"))).unwrap();
+        assert_eq!(bytes.replicas[0].name, "nan");
+    }
+
+    #[test]
+    fn decimals_have_their_mark_where_the_scale_says() {
+        assert_eq!(decimal(&[0x04, 0xd2], 2), Cell::Number(12.34));
+        assert_eq!(decimal(&[0xfb, 0x2e], 3), Cell::Number(-1.234));
+        assert_eq!(decimal(&[0x2a], 0), Cell::Whole(42));
+        assert_eq!(decimal(&[0x2a], -2), Cell::Number(4200.0));
+        assert!(matches!(decimal(&[1; 20], 2), Cell::Text(_)));
+    }
+}

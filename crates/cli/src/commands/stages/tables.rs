@@ -115,8 +115,8 @@ fn given_of_run(rows: &[MeasureRow], ends: &[ReplicaEnd], notes: &mut Vec<String
         rows.retain(|row| row.step <= step);
         let kept = rows.len();
         let ended = format!(
-            "it was frozen at step {step}, where its loss or gradient was no longer finite, and {kept} \
-             of its rows are from before"
+            "it was frozen at step {step}, where its loss or gradient was no longer finite, so that \
+             only {kept} rows count"
         );
         notes.push(format!("replica {name}: {ended}"));
         ended
