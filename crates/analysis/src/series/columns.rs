@@ -144,7 +144,11 @@ impl Reader<'_> {
                 column: short(name),
                 meant: lookalike::meant(name, names),
                 there: match names.len() {
-                    1 => format!("there is only `{}`", short(&names[0])),
+                    1 => format!(
+                        "there is only `{}`; cells may be separated by commas, tabs, `;`, `|` or \
+                         spaces",
+                        short(&names[0])
+                    ),
                     count if count > 10 => format!("there are {count}: {}", list(names)),
                     _ => format!("there are {}", list(names)),
                 },

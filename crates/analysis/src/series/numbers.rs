@@ -242,7 +242,11 @@ fn whole(number: i128) -> Result<u64, String> {
 /// The same of a double.
 fn of_double(number: f64) -> Result<u64, String> {
     if number.is_finite() && number.fract() != 0.0 && number > 0.0 {
-        return Err("a whole number of at least 0; multiply epochs by the steps in one".to_owned());
+        let cure = match number {
+            1e8.. => "count updates rather than time",
+            _ => "multiply epochs by the steps in one",
+        };
+        return Err(format!("a whole number of at least 0; {cure}"));
     }
     if !number.is_finite() || number.fract() != 0.0 {
         return Err("a whole number of at least 0".to_owned());

@@ -85,7 +85,13 @@ pub fn command(a: &StagesArguments, json: bool) -> Result<()> {
     if json {
         print_json(&object::of(&found, &failed, &notes, &settings, a.curves));
     } else {
+        let several = found.len() > 1;
         for one in &found {
+            match (one.name.as_str(), several) {
+                ("", true) => outln!("{}", named("")),
+                ("", false) => {}
+                (name, _) => outln!("{name}"),
+            }
             printed::found(one, &settings);
         }
     }

@@ -10,11 +10,8 @@ use super::Found;
 /// Holes and outliers of a curve that are listed; more are counted.
 const LISTED: usize = 3;
 
-/// Prints what was found in one replica.
+/// Prints what was found in one replica, below its name.
 pub fn found(found: &Found, settings: &StageSettings) {
-    if !found.name.is_empty() {
-        outln!("{}", found.name);
-    }
     for curve in &found.coverage {
         coverage(curve, found.last);
     }
