@@ -6,6 +6,8 @@ use std::fmt::Write;
 use ontogeny_tests::{Ended, Sandbox};
 use serde_json::Value;
 
+use crate::SMALL;
+
 /// λ̂ and the loss at a step of a run with two episodes, about steps 20 and 1000.
 fn curves(step: f64) -> (f64, f64) {
     let sigmoid = |centre: f64| 1.0 / (1.0 + (-(step.ln_1p() - centre) / 0.3).exp());
@@ -347,6 +349,38 @@ fn healthy_replicas_are_answered_beside_bad_ones() {
         told.contains("replica short") && told.contains("replica broken"),
         "{told}"
     );
+}
+
+#[test]
+fn a_frozen_replica_of_a_run_is_told_and_the_other_is_answered() {
+    let sandbox = Sandbox::new();
+    sandbox.write("small.toml", SMALL);
+    let hot = "{name=\"hot\",set={\"training.lr\"=1e5,\"training.optimizer\"=\"sgd\"}}";
+    let arms = format!("arms=[{{name=\"ok\"}},{hot}]");
+    let run = [
+        "run",
+        "small.toml",
+        "--device",
+        "cpu",
+        "--out",
+        "run",
+        "--set",
+        "seeds=[0]",
+    ];
+    sandbox
+        .run(&[&run[..], &["--set", &arms]].concat())
+        .success();
+    let ended = sandbox.run(&["stages", "run", "--json"]);
+    assert!(
+        ended.stderr.contains("hot.seed0: it was frozen at step"),
+        "{ended}"
+    );
+    let found = ended.json();
+    assert_eq!(found["replicas"].as_array().map(Vec::len), Some(1));
+    assert_eq!(found["replicas"][0]["name"], "ok.seed0");
+    assert_eq!(found["failed"][0]["name"], "hot.seed0");
+    let alone = sandbox.run(&["stages", "run", "--replica", "hot.seed0", "--json"]);
+    assert!(alone.refusal().message.contains("stages need 8"), "{alone}");
 }
 
 #[test]

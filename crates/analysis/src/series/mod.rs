@@ -1,7 +1,7 @@
 //! Anyone's numbers as rows for the detector: a text or Parquet file with a column of steps and
 //! columns of values.
 //!
-//! A [`Table`](table::Table) knows the names of a file's columns and reads those that are asked
+//! A `Table` knows the names of a file's columns and reads those that are asked
 //! for; [`read`] makes rows of them. What decides is the content, never the name: encoding and kind
 //! (`content`), separators and header (`text`), the notation of numbers (`notation`, `numbers`).
 //! Whatever is recognised but unusual is told in [`Series::notes`], and what may mean two things is

@@ -16,7 +16,7 @@ const THINNED: usize = 160;
 
 /// Numbers of rows that a replay of `rows`, sorted by step, looks at the beginnings of: increasing,
 /// from [`LEAST_POINTS`] on, the last one all of them. Of more than [`MOST_LOOKS`] rows, those are
-/// left out that are closer to the look before than a [`THINNED`]th of the extent on ln(step + 1).
+/// left out that are closer to the look before than a 160th of the extent on ln(step + 1).
 pub fn looks(rows: &[MeasureRow]) -> Vec<usize> {
     let all = LEAST_POINTS..=rows.len();
     if rows.len() <= MOST_LOOKS {

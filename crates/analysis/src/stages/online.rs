@@ -233,8 +233,8 @@ pub struct Replay {
     pub withdrawn: Vec<Withdrawn>,
     /// Everything that would have been said, in order.
     pub announcements: Vec<Announcement>,
-    /// Rows at which the detector looked: all from [`LEAST_POINTS`] on, or [`MOST_LOOKS`](super::MOST_LOOKS) of many. A
-    /// step of announcement is that of a look.
+    /// Rows at which the detector looked: all from [`LEAST_POINTS`] on, or some of very many (see [`looks`]). A step of
+    /// announcement is that of a look.
     pub looks: usize,
     /// Rows from [`LEAST_POINTS`] on.
     pub rows: usize,

@@ -124,7 +124,12 @@ fn answer(
         }
         let refuse = |e: StageError| {
             let reason = match (&ended, is_run) {
-                (Some(ended), _) => format!("{ended}: {e}"),
+                (Some(ended), _) => match e {
+                    StageError::TooFewCheckpoints { need, .. } => {
+                        format!("{ended}, and stages need {need}")
+                    }
+                    e => format!("{ended}: {e}"),
+                },
                 (None, true) => e.to_string(),
                 (None, false) => reason(&e, &rows, &coverage),
             };
