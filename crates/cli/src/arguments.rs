@@ -333,7 +333,8 @@ pub struct ValidateArguments {
 /// Where stages are sought.
 #[derive(Debug, Args)]
 pub struct StagesArguments {
-    /// A file (.csv, .tsv, .parquet), or the folder of a run that was analysed.
+    /// A text file of cells separated by commas, tabs, `;`, `|` or spaces, a Parquet file, or the folder of a run that was
+    /// analysed.
     pub table: PathBuf,
     /// The file's column of steps.
     #[arg(long, value_name = "COLUMN")]
@@ -348,10 +349,14 @@ pub struct StagesArguments {
     /// chains or draws is not one.
     #[arg(long, value_name = "COLUMN")]
     pub err: Option<String>,
+    /// The column that names replicas, such as `seed`; by default the one called `replica`, if there is one.
+    #[arg(long, value_name = "COLUMN")]
+    pub replica_column: Option<String>,
     /// One replica only.
     #[arg(long, value_name = "NAME")]
     pub replica: Option<String>,
-    /// Also say when each boundary would have been announced while the run went on.
+    /// Also say when each boundary would have been announced while the run went on. Of a table with very many rows, some
+    /// are looked at.
     #[arg(long)]
     pub online: bool,
     /// With --json: also the smoothed curves.

@@ -206,6 +206,35 @@ impl Building {
     }
 }
 
+/// Progress of a replay of tables; several threads report to it.
+pub struct Looks(Mutex<(Pace, u64)>);
+
+/// So many looks take long enough to be announced.
+const MANY_LOOKS: usize = 200;
+
+impl Looks {
+    /// `total` looks at tables of `rows` rows will be made.
+    pub fn new(total: usize, rows: usize) -> Self {
+        if total >= MANY_LOOKS {
+            errln!("looking at {total} beginnings of {rows} rows");
+        }
+        Self(Mutex::new((Pace::new(0, total as u64), 0)))
+    }
+
+    /// One more is done.
+    pub fn looked(&self) {
+        let mut own = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (pace, done) = &mut *own;
+        *done += 1;
+        if let Some(left) = pace.due(*done) {
+            errln!("  look {done:>4} of {}  {left}", pace.last);
+        }
+    }
+}
+
 /// How fast something goes, and when it was last said.
 struct Pace {
     first: u64,

@@ -26,6 +26,7 @@ mod signals;
 mod stages;
 #[cfg(unix)]
 mod streams;
+mod tables;
 mod text;
 mod time_travel;
 mod tokens;

@@ -24,13 +24,13 @@ pub enum SeriesError {
         reason: String,
     },
     /// It has a header and nothing below.
-    #[error("{path}: there are no rows", path = path.display())]
+    #[error("{path}: there are no rows below the header", path = path.display())]
     Empty {
         /// The file.
         path: PathBuf,
     },
     /// A column that was asked for is not there.
-    #[error("{path}: there is no column `{column}`{meant}; there are {there}", path = path.display())]
+    #[error("{path}: there is no column `{column}`{meant}; {there}", path = path.display())]
     Column {
         /// The file.
         path: PathBuf,
@@ -38,8 +38,18 @@ pub enum SeriesError {
         column: String,
         /// The nearest one, as a question in brackets, or nothing.
         meant: String,
-        /// Those that there are.
+        /// Those that there are, a few of them by name.
         there: String,
+    },
+    /// A column cannot be used for what was asked.
+    #[error("{path}, column `{column}`: {reason}", path = path.display())]
+    Unfit {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        column: String,
+        /// Why not, and what would be right.
+        reason: String,
     },
     /// A cell holds what its column must not.
     #[error("{path}, {unit} {line}, column `{column}`: found {found}, it must be {range}", path = path.display())]
@@ -55,10 +65,10 @@ pub enum SeriesError {
         /// What is there.
         found: String,
         /// What would be right, in words.
-        range: &'static str,
+        range: String,
     },
     /// A step stands in two rows of one replica.
-    #[error("{path}, {unit}s {first} and {second}: both are step {step}, and each step may come once", path = path.display())]
+    #[error("{path}, {unit}s {first} and {second}: both are step {step}, and each step may come once; {hint}", path = path.display())]
     Twice {
         /// The file.
         path: PathBuf,
@@ -70,6 +80,8 @@ pub enum SeriesError {
         second: usize,
         /// The step.
         step: u64,
+        /// What may have happened, and what to do.
+        hint: String,
     },
     /// The replica that was asked for is not there.
     #[error("{path}: there is no replica `{replica}`; {there}", path = path.display())]
@@ -84,13 +96,16 @@ pub enum SeriesError {
 }
 
 impl SeriesError {
-    /// The file, and the line or row and the column where something is wrong in it, as far as it is one.
+    /// The file, and the line or row and the column where something is wrong in it, as far as it is
+    /// one.
     pub fn place(&self) -> (&Path, Option<usize>, Option<&str>) {
         match self {
             SeriesError::Read { path, .. }
             | SeriesError::Empty { path }
             | SeriesError::Replica { path, .. } => (path, None, None),
-            SeriesError::Column { path, column, .. } => (path, None, Some(column)),
+            SeriesError::Column { path, column, .. } | SeriesError::Unfit { path, column, .. } => {
+                (path, None, Some(column))
+            }
             SeriesError::Format { path, line, .. } => (path, Some(*line), None),
             SeriesError::Cell {
                 path, line, column, ..

@@ -15,23 +15,22 @@ pub struct Curve {
     pub steps: Vec<u64>,
     /// Its values, one for each step.
     pub values: Vec<f64>,
-    /// Standard errors of the values where the table has them (`<name>_se`): one for each value or
-    /// none at all.
+    /// Standard errors of the values where the table has them: one for each value or none at all.
     pub errors: Option<Vec<f64>>,
 }
 
 impl Curve {
     /// The curve of `name` in `rows`: the rows that lack it are passed over, so it may be empty.
     ///
-    /// A row without `<name>_se` beside rows with it gets the mean of theirs.
-    pub fn from_rows(rows: &[MeasureRow], name: &str) -> Curve {
-        let error_name = format!("{name}_se");
+    /// `errors` is the measure with its standard errors. A row without it beside rows with it gets the mean of theirs.
+    pub fn from_rows(rows: &[MeasureRow], name: &str, errors: Option<&str>) -> Curve {
+        let error_of = |row: &MeasureRow| row.values.get(errors?).copied();
         let (mut steps, mut values, mut errors) = (Vec::new(), Vec::new(), Vec::new());
         for row in rows {
             if let Some(&value) = row.values.get(name) {
                 steps.push(row.step);
                 values.push(value);
-                errors.push(row.values.get(&error_name).copied());
+                errors.push(error_of(row));
             }
         }
         let known: Vec<f64> = errors.iter().flatten().copied().collect();

@@ -77,9 +77,17 @@ impl<'a> Facts<'a> {
         (before.unwrap_or(start), after.unwrap_or(end))
     }
 
+    /// Beginning and end of stage `k` for a measure; `None` where it was not measured in any part of it. A curve that ends early
+    /// does not stand still afterwards.
+    fn measured_span(&self, name: &str, k: usize) -> Option<(f64, f64)> {
+        let (start, end) = self.span(name, k);
+        let (first, last) = self.smooths.range(name)?;
+        (start < last && first < end).then_some((start, end))
+    }
+
     /// The smoothed measure at both ends of stage `k`.
     pub fn ends(&self, name: &str, k: usize) -> Option<(f64, f64)> {
-        let (start, end) = self.span(name, k);
+        let (start, end) = self.measured_span(name, k)?;
         Some((self.at(name, start)?.0, self.at(name, end)?.0))
     }
 
@@ -99,7 +107,7 @@ impl<'a> Facts<'a> {
 
     /// Which way the measure went over stage `k`: by its smoothed curve, and by `error` if that is larger.
     pub fn direction(&self, name: &str, k: usize, error: Option<f64>) -> Option<Direction> {
-        let (start, end) = self.span(name, k);
+        let (start, end) = self.measured_span(name, k)?;
         let (change, own) = self.smooths.change(name, start, end)?;
         Some(Direction::of(change, own.max(error.unwrap_or(0.0))))
     }

@@ -65,6 +65,7 @@ mod bend;
 mod boundaries;
 pub mod calibration;
 mod course;
+mod coverage;
 mod curve;
 mod draws;
 mod error;
@@ -73,6 +74,7 @@ mod gp;
 mod hyper;
 mod kernel;
 mod likelihood;
+mod looks;
 mod naming;
 mod online;
 mod optimize;
@@ -86,13 +88,15 @@ mod view;
 #[cfg(test)]
 mod tests;
 
+pub use coverage::{Coverage, Hole, LEAST_EXTENT, Outlier, coverage, extent, in_hole};
 pub use curve::{Curve, LEAST_POINTS};
 pub use error::StageError;
+pub use looks::{MOST_LOOKS, looks};
 pub use online::{Announcement, AnnouncementKind, Announcer, Followed, Replay, Withdrawn, replay};
 pub use outcome::{
     Boundary, Direction, HeadRise, Shift, SmoothCurve, Stage, StageName, StageReport, ViewPlace,
 };
-pub use settings::{StageSettings, View};
+pub use settings::{ErrorMeasures, StageSettings, View};
 
 use crate::table::MeasureRow;
 use facts::Facts;

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::curve::{LEAST_POINTS, log_step};
 use super::error::StageError;
 use super::find;
+use super::looks::looks;
 use super::outcome::Boundary;
 use super::settings::StageSettings;
 use crate::table::MeasureRow;
@@ -232,18 +233,32 @@ pub struct Replay {
     pub withdrawn: Vec<Withdrawn>,
     /// Everything that would have been said, in order.
     pub announcements: Vec<Announcement>,
+    /// Rows at which the detector looked: all from [`LEAST_POINTS`] on, or some of very many (see [`looks`]). A step of
+    /// announcement is that of a look.
+    pub looks: usize,
+    /// Rows from [`LEAST_POINTS`] on.
+    pub rows: usize,
 }
 
-/// Runs the detector on every beginning of `rows`, from [`LEAST_POINTS`] rows on.
+/// Runs the detector on beginnings of `rows`: on every one from [`LEAST_POINTS`] rows on, or on those that [`looks`]
+/// chooses of very many. `looked` is called after each look, from any thread.
 ///
 /// # Errors
 /// As [`super::detect`].
-pub fn replay(rows: &[MeasureRow], settings: &StageSettings) -> Result<Replay, StageError> {
+pub fn replay(
+    rows: &[MeasureRow],
+    settings: &StageSettings,
+    looked: &(dyn Fn() + Sync),
+) -> Result<Replay, StageError> {
     let whole = find(rows, settings)?;
-    let lengths: Vec<usize> = (LEAST_POINTS..=rows.len()).collect();
+    let lengths = looks(rows);
     let found: Vec<Vec<Boundary>> = lengths
         .par_iter()
-        .map(|&n| Ok(found_in(&rows[..n], settings)?.unwrap_or_default()))
+        .map(|&n| {
+            let found = found_in(&rows[..n], settings)?.unwrap_or_default();
+            looked();
+            Ok(found)
+        })
         .collect::<Result<_, StageError>>()?;
     let step = |k: usize| rows[lengths[k] - 1].step;
     let boundaries = whole.iter().map(|boundary| {
@@ -271,6 +286,8 @@ pub fn replay(rows: &[MeasureRow], settings: &StageSettings) -> Result<Replay, S
         boundaries,
         withdrawn: withdrawn(&announcements, settings),
         announcements,
+        looks: lengths.len(),
+        rows: rows.len() + 1 - LEAST_POINTS,
     })
 }
 
@@ -328,7 +345,7 @@ mod tests {
     fn a_boundary_is_announced_after_its_place_and_before_the_end_and_stays() {
         let rows = rows(TWO, 3);
         let settings = StageSettings::default();
-        let replay = replay(&rows, &settings).unwrap();
+        let replay = replay(&rows, &settings, &|| ()).unwrap();
         assert_eq!(replay.boundaries.len(), 1, "{replay:?}");
         let known = &replay.boundaries[0];
         assert_eq!(known.boundary, find(&rows, &settings).unwrap()[0]);
@@ -351,7 +368,10 @@ mod tests {
             told.extend(announcer.update(&rows[..n], &settings).unwrap());
         }
         told.extend(announcer.settle(rows[rows.len() - 1].step));
-        assert_eq!(told, replay(&rows, &settings).unwrap().announcements);
+        assert_eq!(
+            told,
+            replay(&rows, &settings, &|| ()).unwrap().announcements
+        );
         assert_eq!(announcer.standing().count(), 1);
         assert!(announcer.update(&rows, &settings).unwrap().is_empty());
     }

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::error::StageError;
@@ -10,6 +12,8 @@ pub struct StageSettings {
     /// Where boundaries are looked for, apart from each other; a boundary counts if any view shows
     /// it.
     pub views: Vec<View>,
+    /// Which measures are standard errors, and of which curves.
+    pub errors: ErrorMeasures,
     /// Probability of the intervals and of the bands: .9 reaches from the 5 % to the 95 % quantile.
     pub level: f64,
     /// Share of posterior paths that must show a boundary for it to be reported.
@@ -34,6 +38,36 @@ pub struct StageSettings {
     pub head_rise: f64,
     /// Least fall of a divergence or a loss, in nats, that can name a stage.
     pub least_fall: f64,
+}
+
+/// Where the standard errors of curves are.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorMeasures {
+    /// The measure `<curve>_se`, as in a run's own table.
+    #[default]
+    Suffixed,
+    /// For some curves, by name, a measure of any name; the others have none. In a table of anyone's a measure `loss_se`
+    /// may be a curve like any other.
+    Named(BTreeMap<String, String>),
+}
+
+impl ErrorMeasures {
+    /// The measure with the standard errors of `curve`.
+    pub fn of(&self, curve: &str) -> Option<String> {
+        match self {
+            ErrorMeasures::Suffixed => Some(format!("{curve}_se")),
+            ErrorMeasures::Named(all) => all.get(curve).cloned(),
+        }
+    }
+
+    /// Whether the measure was named as the standard errors of a curve.
+    pub fn names(&self, measure: &str) -> bool {
+        match self {
+            ErrorMeasures::Suffixed => false,
+            ErrorMeasures::Named(all) => all.values().any(|m| m == measure),
+        }
+    }
 }
 
 /// One way of looking at development: curves whose common speed of change is searched for slow
@@ -93,6 +127,7 @@ impl Default for StageSettings {
                 View::new("behaviour", &behaviour, true),
                 View::new("loss", &["loss"], true),
             ],
+            errors: ErrorMeasures::Suffixed,
             level: 0.9,
             evidence: 0.9,
             slowdown: 0.7,

@@ -51,7 +51,11 @@ impl Smooths {
             if !wanted && (!named || !is_smoothed(name) || is_redundant(name, &names)) {
                 continue;
             }
-            let curve = Curve::from_rows(rows, name);
+            if !wanted && settings.errors.names(name) {
+                continue;
+            }
+            let errors = settings.errors.of(name);
+            let curve = Curve::from_rows(rows, name, errors.as_deref());
             if curve.steps.len() < LEAST_POINTS {
                 continue;
             }
@@ -103,6 +107,13 @@ impl Smooths {
         };
         let (first, last) = fit.range();
         Some(fit.change(a.clamp(first, last), b.clamp(first, last)))
+    }
+
+    /// First and last x of the curve; `None` where it was not smoothed.
+    pub fn range(&self, name: &str) -> Option<(f64, f64)> {
+        let steps = &self.curves.get(name)?.curve.steps;
+        let end = |step: Option<&u64>| Some(log_step(*step? as f64));
+        Some((end(steps.first())?, end(steps.last())?))
     }
 
     /// Whether the curve `name` was smoothed.

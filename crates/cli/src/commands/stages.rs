@@ -1,282 +1,248 @@
 //! `ontogeny stages`: the detector on a table.
 
-use std::path::Path;
+mod object;
+mod printed;
+mod tables;
 
-use anyhow::{Result, bail};
-use ontogeny_analysis::series::{self, Wanted};
-use ontogeny_analysis::stages::{self, Boundary, Replay, Stage, StageReport, StageSettings, View};
+use anyhow::{Result, anyhow};
+use ontogeny_analysis::stages::{
+    self, Coverage, LEAST_EXTENT, LEAST_POINTS, Replay, StageError, StageReport, StageSettings,
+};
 use ontogeny_analysis::table::MeasureRow;
-use ontogeny_store::RunFolder;
 use rayon::prelude::*;
-use serde_json::{Value, json};
 
-use super::analyze::TABLE;
-use super::{SCHEMA, print_json};
+use super::print_json;
 use crate::arguments::StagesArguments;
-use crate::checks;
 use crate::failure::InFile;
+use crate::watch::Looks;
+use tables::{Given, Table};
 
 /// What was found in one replica.
 struct Found {
     name: String,
+    /// Step of its last row.
+    last: u64,
+    coverage: Vec<Coverage>,
     report: StageReport,
     replay: Option<Replay>,
 }
 
+/// A replica without an answer.
+struct Failed {
+    name: String,
+    error: anyhow::Error,
+}
+
+/// Extent of the steps on ln(step + 1) below which an answer needs a warning: boundaries that are
+/// closer are one.
+const NARROW: f64 = 0.4;
+
 /// `ontogeny stages TABLE`.
 pub fn command(a: &StagesArguments, json: bool) -> Result<()> {
-    let (replicas, settings) = match a.table.is_dir() {
-        true => (of_run(a)?, StageSettings::default()),
-        false => of_file(a)?,
+    let Table {
+        replicas,
+        settings,
+        mut notes,
+        is_run,
+    } = match a.table.is_dir() {
+        true => tables::of_run(a)?,
+        false => tables::of_file(a)?,
     };
-    let found = replicas
-        .par_iter()
-        .map(|rows| {
-            let name = rows.first().map_or(String::new(), |r| r.replica.clone());
-            let refuse = |e: stages::StageError| {
-                let of = if name.is_empty() {
-                    String::new()
-                } else {
-                    format!("replica {name}: ")
-                };
-                InFile::error(&a.table, format!("{of}{e}"))
-            };
-            let report = stages::detect(rows, &settings).map_err(refuse)?;
-            let replay = match a.online {
-                true => Some(stages::replay(rows, &settings).map_err(refuse)?),
-                false => None,
-            };
-            Ok(Found {
-                name,
-                report,
-                replay,
-            })
-        })
-        .collect::<Result<Vec<_>>>()?;
+    for note in &notes {
+        errln!("note: {note}");
+    }
+    let looks = a.online.then(|| {
+        let rows = replicas.iter().filter_map(|r| r.rows.as_ref().ok());
+        let (looks, rows) = rows.fold((0, 0), |(looks, all), rows| {
+            (looks + stages::looks(rows).len(), all + rows.len())
+        });
+        Looks::new(looks, rows)
+    });
+    let answers: Vec<Result<Found, Failed>> = replicas
+        .into_par_iter()
+        .map(|given| answer(a, given, &settings, is_run, looks.as_ref()))
+        .collect();
+    let (mut found, mut failed) = (Vec::new(), Vec::new());
+    for answer in answers {
+        match answer {
+            Ok(one) => found.push(one),
+            Err(one) => failed.push(one),
+        }
+    }
+    if found.is_empty() {
+        return Err(none_answered(a, failed));
+    }
+    for one in &found {
+        notes.extend(narrow(one));
+    }
+    for one in &failed {
+        errln!(
+            "warning: no stages of {}: {:#}",
+            named(&one.name),
+            one.error
+        );
+    }
     if json {
-        print_json(&to_json(&found, a.curves));
+        print_json(&object::of(&found, &failed, &notes, &settings, a.curves));
     } else {
+        let several = found.len() > 1;
         for one in &found {
-            print_found(one);
+            match (one.name.as_str(), several) {
+                ("", true) => outln!("{}", named("")),
+                ("", false) => {}
+                (name, _) => outln!("{name}"),
+            }
+            printed::found(one, &settings);
         }
     }
     Ok(())
 }
 
-/// The replicas of a run's table.
-fn of_run(a: &StagesArguments) -> Result<Vec<Vec<MeasureRow>>> {
-    for (given, option) in [
-        (a.x.is_some(), "--x"),
-        (a.y.is_some(), "--y"),
-        (!a.y2.is_empty(), "--y2"),
-        (a.err.is_some(), "--err"),
-    ] {
-        if given {
-            bail!(
-                "{option} names a column of a file, and {} is a run's folder",
-                a.table.display()
-            );
+/// A replica as messages call it.
+fn named(replica: &str) -> String {
+    match replica {
+        "" => "the rows without a replica's name".to_owned(),
+        name => format!("replica {name}"),
+    }
+}
+
+fn answer(
+    a: &StagesArguments,
+    given: Given,
+    settings: &StageSettings,
+    is_run: bool,
+    looks: Option<&Looks>,
+) -> Result<Found, Failed> {
+    let Given { name, rows, ended } = given;
+    let result = rows.and_then(|rows| {
+        let mut coverage = stages::coverage(&rows, settings);
+        if is_run {
+            // The default views name measures that not every source has.
+            coverage.retain(|c| c.values > 0);
+        } else {
+            extent_suffices(&rows).map_err(|reason| InFile::error(&a.table, reason))?;
         }
-    }
-    let folder = RunFolder::open(&a.table)?;
-    checks::manifest(&folder)?;
-    checks::checkpoints(&folder)?;
-    checks::tell_frozen(folder.root());
-    super::analyze::check_written(&folder, TABLE)?;
-    let path = folder.analysis().join(TABLE);
-    let text = std::fs::read_to_string(&path).map_err(|e| {
-        InFile::error(
-            &path,
-            format!("cannot be read: {e}; `ontogeny analyze` writes it"),
-        )
-    })?;
-    let mut rows = Vec::new();
-    for (i, line) in text.lines().enumerate() {
-        let row: MeasureRow = serde_json::from_str(line).map_err(|e| {
-            let damage = format!(
-                "line {}: {e}; `ontogeny analyze {}` writes the table anew",
-                i + 1,
-                folder.root().display()
-            );
-            InFile::error(&path, damage)
-        })?;
-        rows.push(row);
-    }
-    let all: Vec<Vec<MeasureRow>> = rows
-        .chunk_by(|a, b| a.replica == b.replica)
-        .map(<[MeasureRow]>::to_vec)
-        .collect();
-    let Some(name) = &a.replica else {
-        return Ok(all);
-    };
-    let names: Vec<String> = all.iter().map(|r| r[0].replica.clone()).collect();
-    match all.into_iter().find(|r| r[0].replica == *name) {
-        Some(one) => Ok(vec![one]),
-        None => Err(InFile::error(
-            &path,
-            format!(
-                "there is no replica `{name}`; it holds {}",
-                names.join(", ")
-            ),
-        )),
-    }
-}
-
-/// The replicas of a file, and a view for each of its curves.
-fn of_file(a: &StagesArguments) -> Result<(Vec<Vec<MeasureRow>>, StageSettings)> {
-    let need = |given: &Option<String>, option: &str, what: &str| match given {
-        Some(name) => Ok(name.clone()),
-        None => Err(anyhow::anyhow!(
-            "{} is a file: {option} has to name its column {what}",
-            a.table.display()
-        )),
-    };
-    let step = need(&a.x, "--x", "of steps")?;
-    let first = need(&a.y, "--y", "with the curve")?;
-    let values: Vec<String> = std::iter::once(first).chain(a.y2.iter().cloned()).collect();
-    for (i, name) in values.iter().enumerate() {
-        if values[..i].contains(name) || *name == step {
-            bail!("the column `{name}` is named twice");
-        }
-    }
-    let settings = StageSettings {
-        views: values.iter().map(|name| view(name)).collect(),
-        ..StageSettings::default()
-    };
-    let wanted = Wanted {
-        step,
-        values,
-        error: a.err.clone(),
-        replica: a.replica.clone(),
-    };
-    Ok((series::read(Path::new(&a.table), &wanted)?, settings))
-}
-
-fn view(curve: &str) -> View {
-    View {
-        name: curve.to_owned(),
-        curves: vec![curve.to_owned()],
-        falling: false,
-    }
-}
-
-fn print_found(found: &Found) {
-    if !found.name.is_empty() {
-        outln!("{}", found.name);
-    }
-    let boundaries = &found.report.boundaries;
-    match boundaries.len() {
-        0 => outln!("  no boundary: one episode of change, or none"),
-        _ => outln!(
-            "  {:<12} {:<22} {:>8} {:>8}  shown by",
-            "boundary",
-            "90 % interval",
-            "slowest",
-            "evidence"
-        ),
-    }
-    for b in boundaries {
-        outln!(
-            "  {:<12.0} {:<22} {:>8.0} {:>8.2}  {}",
-            b.at,
-            format!("{:.0} to {:.0}", b.lo, b.hi),
-            b.places.first().map_or(b.at, |p| p.slowest),
-            b.evidence,
-            shown(b)
-        );
-    }
-    for stage in &found.report.stages {
-        print_stage(stage);
-    }
-    if let Some(replay) = &found.replay {
-        print_replay(replay);
-    }
-}
-
-/// The views that show a boundary, those that do not place it with their own place.
-fn shown(b: &Boundary) -> String {
-    let one = |(i, p): (usize, &stages::ViewPlace)| match i {
-        0 => p.view.clone(),
-        _ => format!("{} at {:.0} ({:.0} to {:.0})", p.view, p.at, p.lo, p.hi),
-    };
-    b.places
-        .iter()
-        .enumerate()
-        .map(one)
-        .collect::<Vec<_>>()
-        .join(", ")
-}
-
-fn print_stage(stage: &Stage) {
-    let end = stage
-        .end
-        .map_or("the end".to_owned(), |end| format!("{end:.0}"));
-    let changes: Vec<String> = stage
-        .delta
-        .iter()
-        .map(|(curve, change)| format!("{curve} {change:+.3}"))
-        .collect();
-    outln!(
-        "  {:<15} {:>7.0} to {end:<9} {}",
-        stage.name.as_str(),
-        stage.start,
-        changes.join("  ")
-    );
-    if stage.name != stages::StageName::Unnamed {
-        outln!("    {}", stage.why);
-    }
-}
-
-fn print_replay(replay: &Replay) {
-    outln!("  as the run went on:");
-    for f in &replay.boundaries {
-        outln!(
-            "  {:<12.0} announced at step {}, {:.0} steps later ({:.2} on ln(step + 1))",
-            f.boundary.at,
-            f.announced_at,
-            f.delay,
-            f.delay_log
-        );
-    }
-    for w in &replay.withdrawn {
-        outln!(
-            "  {:<12.0} announced at step {} and withdrawn at step {}",
-            w.boundary.at,
-            w.announced_at,
-            w.withdrawn_at
-        );
-    }
-    if replay.withdrawn.is_empty() {
-        outln!("  nothing was withdrawn");
-    }
-}
-
-fn to_json(found: &[Found], curves: bool) -> Value {
-    let replicas: Vec<Value> = found.iter().map(|f| replica_json(f, curves)).collect();
-    let mut all = match found {
-        // The only one's figures also stand at the top, where a file without replicas has them.
-        [_] => replicas[0].clone(),
-        _ => json!({}),
-    };
-    all["schema"] = json!(SCHEMA);
-    all["replicas"] = json!(replicas);
-    if let Some(top) = all.as_object_mut() {
-        top.remove("name");
-    }
-    all
-}
-
-fn replica_json(found: &Found, curves: bool) -> Value {
-    let mut one = json!({
-        "name": found.name,
-        "boundaries": found.report.boundaries,
-        "stages": found.report.stages,
+        let refuse = |e: StageError| {
+            let reason = match (&ended, is_run) {
+                (Some(ended), _) => match e {
+                    StageError::TooFewCheckpoints { need, .. } => {
+                        format!("{ended}, and stages need {need}")
+                    }
+                    e => format!("{ended}: {e}"),
+                },
+                (None, true) => e.to_string(),
+                (None, false) => reason(&e, &rows, &coverage),
+            };
+            InFile::error(&a.table, reason)
+        };
+        let report = stages::detect(&rows, settings).map_err(refuse)?;
+        let replay = match looks {
+            Some(looks) => {
+                let looked = || looks.looked();
+                Some(stages::replay(&rows, settings, &looked).map_err(refuse)?)
+            }
+            None => None,
+        };
+        Ok((rows.last().map_or(0, |r| r.step), coverage, report, replay))
     });
-    if curves {
-        one["curves"] = json!(found.report.smooth);
+    match result {
+        Ok((last, coverage, report, replay)) => Ok(Found {
+            name,
+            last,
+            coverage,
+            report,
+            replay,
+        }),
+        Err(error) => Err(Failed { name, error }),
     }
-    if let Some(replay) = &found.replay {
-        one["online"] = json!(replay);
+}
+
+/// Whether steps of a file reach far enough for stages.
+fn extent_suffices(rows: &[MeasureRow]) -> Result<(), String> {
+    let extent = stages::extent(rows);
+    let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
+        return Ok(());
+    };
+    if rows.len() < LEAST_POINTS || extent >= LEAST_EXTENT {
+        return Ok(());
     }
-    one
+    Err(format!(
+        "the steps, {} to {}, are too near to each other on ln(step + 1) to tell stages: they \
+         span {extent:.2e} of it, and {LEAST_EXTENT} is needed; subtract the first step from all \
+         if they do not count from the start of training, and count updates rather than tokens or \
+         seconds",
+        first.step, last.step
+    ))
+}
+
+/// A warning about steps that reach less far than stages that can be told apart.
+fn narrow(found: &Found) -> Option<String> {
+    let first = found.report.stages.first()?.start;
+    let extent = (found.last as f64).ln_1p() - first.ln_1p();
+    (extent < NARROW).then(|| {
+        let note = format!(
+            "{}: the steps, {first:.0} to {}, span {extent:.2} of ln(step + 1), which is too little \
+             to tell two boundaries apart",
+            named(&found.name),
+            found.last
+        );
+        errln!("warning: {note}");
+        note
+    })
+}
+
+/// Why a file's replica has no answer, in words for a file.
+fn reason(error: &StageError, rows: &[MeasureRow], coverage: &[Coverage]) -> String {
+    match error {
+        StageError::TooFewCheckpoints { have: 1, .. } => {
+            format!("there is 1 row, and stages need values at {LEAST_POINTS} steps or more")
+        }
+        StageError::TooFewCheckpoints { have, .. } => {
+            format!("there are {have} rows, and stages need values at {LEAST_POINTS} steps or more")
+        }
+        StageError::NoCurve { .. } => {
+            let of = |c: &Coverage| format!("`{}` has {}", series_name(c), c.values);
+            let counts: Vec<String> = coverage.iter().map(of).collect();
+            format!(
+                "no curve has values at {LEAST_POINTS} steps or more: of {} rows, {}",
+                rows.len(),
+                counts.join(", ")
+            )
+        }
+        other => other.to_string(),
+    }
+}
+
+fn series_name(coverage: &Coverage) -> String {
+    ontogeny_analysis::series::short(&coverage.curve)
+}
+
+/// Replicas whose failures are told where none was answered; more are counted.
+const TOLD: usize = 4;
+
+/// The error where no replica was answered.
+fn none_answered(a: &StagesArguments, mut failed: Vec<Failed>) -> anyhow::Error {
+    match failed.as_mut_slice() {
+        [] => InFile::error(&a.table, "there is no replica"),
+        [_] => match failed.remove(0) {
+            Failed { name, error } if name.is_empty() => error,
+            Failed { name, error } => error.context(format!("replica {name}")),
+        },
+        all => {
+            let told = all.iter().take(TOLD);
+            let mut lines: Vec<String> = told
+                .map(|f| format!("{}: {:#}", named(&f.name), f.error))
+                .collect();
+            if all.len() > TOLD {
+                lines.push(format!("and {} more", all.len() - TOLD));
+            }
+            let count = all.len();
+            let first = failed.remove(0).error;
+            // The first failure's place is that of all, for scripts.
+            let lines = lines.join("\n  ");
+            first.context(anyhow!(
+                "none of {count} replicas has an answer:\n  {lines}"
+            ))
+        }
+    }
 }

@@ -5,6 +5,7 @@ mod main_job;
 mod published;
 mod refusals;
 mod synthetic;
+mod tables;
 
 use std::collections::BTreeMap;
 
