@@ -10,10 +10,13 @@
 //! tests what the sources say.
 
 mod ended;
+pub mod full_disk;
+pub mod kills;
 mod running;
 mod sandbox;
+pub mod workload;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 pub use ended::{Ended, Refusal};
 pub use running::Running;
@@ -35,14 +38,23 @@ pub fn binary() -> PathBuf {
         return path;
     }
     let own = std::env::current_exe().expect("a running test has an executable");
-    // target/<profile>/deps/<test>
-    let profile = own.ancestors().nth(2).unwrap_or(Path::new("."));
-    let path = profile.join(format!("ontogeny{}", std::env::consts::EXE_SUFFIX));
+    let name = format!("ontogeny{}", std::env::consts::EXE_SUFFIX);
+    // target/<profile>/<program> or target/<profile>/deps/<test>
+    let beside = own
+        .ancestors()
+        .skip(1)
+        .take(2)
+        .map(|folder| folder.join(&name));
+    let candidates: Vec<PathBuf> = beside.collect();
+    let found = candidates.iter().find(|path| path.is_file()).cloned();
     assert!(
-        path.is_file(),
-        "{} is not there: test with `cargo test --workspace` (or `-p ontogeny -p ontogeny-tests`), \
-         which builds the binary first, or name one in ONTOGENY_BIN",
-        path.display()
+        found.is_some(),
+        "{} is not there: build it with `cargo build --release`, test with `cargo test --workspace` \
+         (or `-p ontogeny -p ontogeny-tests`), which builds it first, or name one in ONTOGENY_BIN",
+        candidates
+            .last()
+            .map(|path| path.display().to_string())
+            .unwrap_or_default()
     );
-    path
+    found.unwrap_or_default()
 }

@@ -27,7 +27,7 @@ impl Running {
     /// Starts the binary in a folder. What it prints goes to files, so that it never has to wait
     /// for a reader.
     #[track_caller]
-    pub(crate) fn start(folder: &Path, arguments: &[&str]) -> Self {
+    pub(crate) fn start(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let file = || tempfile::tempfile().expect("a temporary file can be made");
         let (stdout, stderr) = (file(), file());
         let share = |file: &File| Stdio::from(file.try_clone().expect("a file can be shared"));
@@ -37,6 +37,7 @@ impl Running {
             .env_remove("ONTOGENY_LOG")
             // On a machine of many cores there would be no moment between two results.
             .env("RAYON_NUM_THREADS", "2")
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(share(&stdout))
             .stderr(share(&stderr))
@@ -89,6 +90,11 @@ impl Running {
             );
             sleep(PAUSE);
         }
+    }
+
+    /// Whether it has come to its end by itself.
+    pub fn is_over(&mut self) -> bool {
+        self.status().is_some()
     }
 
     /// Kills it (SIGKILL where there are signals).

@@ -89,7 +89,16 @@ impl Sandbox {
     /// If it cannot be started.
     #[track_caller]
     pub fn start(&self, arguments: &[&str]) -> Running {
-        Running::start(self.root.path(), arguments)
+        self.start_with(arguments, &[])
+    }
+
+    /// Starts the binary here with environment variables of its own.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    #[track_caller]
+    pub fn start_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Running {
+        Running::start(self.root.path(), arguments, variables)
     }
 
     /// Every file below `name`. Folders count too, as empty files whose path ends in a slash.

@@ -10,6 +10,7 @@ mod compare;
 mod devices;
 mod dynamics;
 mod estimator;
+mod full_disk;
 mod kills;
 mod online;
 mod predict;

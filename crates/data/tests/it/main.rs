@@ -9,6 +9,7 @@
 mod corpora;
 mod errors;
 mod mixtures;
+mod properties;
 mod sequences;
 mod state_of_the_union;
 
