@@ -154,7 +154,7 @@ pub fn fill_at(
     let sandbox = workload.sandbox();
     let (ended, calls) = disk.run(&sandbox, &Workload::COMMAND, number, usize::MAX >> 1);
     let first = calls.iter().find(|call| call.full)?;
-    let mut wrong = clear(&ended, first);
+    let mut wrong = clear(&ended, &calls);
     let left: Vec<String> = sandbox
         .tree("")
         .into_keys()
@@ -174,7 +174,7 @@ pub fn fill_at(
 }
 
 /// What is wrong with the way a full disk was told.
-fn clear(ended: &Ended, first: &Call) -> Vec<String> {
+fn clear(ended: &Ended, calls: &[Call]) -> Vec<String> {
     let mut wrong = Vec::new();
     let stderr = &ended.stderr;
     let code = ended.status.code();
@@ -183,16 +183,13 @@ fn clear(ended: &Ended, first: &Call) -> Vec<String> {
         return wrong;
     }
     let message = stderr.split("error: ").last().unwrap_or_default();
-    // The file's own name or, while it is still a temporary one, its folder's.
-    let folder = first
-        .path
-        .parent()
-        .and_then(Path::file_name)
-        .unwrap_or_default();
-    let names = [first.path.file_name().unwrap_or_default(), folder];
-    let named = names.iter().any(|name| {
-        let name = name.to_string_lossy();
-        !name.is_empty() && message.contains(&*name)
+    // The name of a file that was not written or, while it is still a temporary one, its folder's.
+    let named = calls.iter().filter(|call| call.full).any(|call| {
+        let folder = call.path.parent().and_then(Path::file_name);
+        let names = [call.path.file_name(), folder].into_iter().flatten();
+        names
+            .map(|name| name.to_string_lossy())
+            .any(|name| message.contains(&*name))
     });
     if !message.contains(REASON) || !named {
         wrong.push(format!("not told clearly: {stderr}"));
@@ -203,12 +200,13 @@ fn clear(ended: &Ended, first: &Call) -> Vec<String> {
     wrong
 }
 
-/// Has the disk fill up at every write of the small runs, one after the other. What happens is told
+/// Has the disk fill up at every `step`-th write of the small runs, one after the other, and at the
+/// first and the last of each kind of file and folder. What happens is told
 /// to `say`, a line at a time. Returns the number of writes at which something is wrong.
 ///
 /// # Panics
 /// If a command cannot be started, or does not come to an end.
-pub fn fill_at_every_write(say: &dyn Fn(&str)) -> u64 {
+pub fn fill_at_writes(step: usize, say: &dyn Fn(&str)) -> u64 {
     let Some(disk) = Disk::new() else {
         say("full-disk: needs Linux and a C compiler (`cc`, or the one that CC names)");
         return 1;
@@ -219,8 +217,13 @@ pub fn fill_at_every_write(say: &dyn Fn(&str)) -> u64 {
         let (ended, calls) = disk.run(&alone, &Workload::COMMAND, usize::MAX >> 1, usize::MAX >> 1);
         ended.success();
         let expected = lasting(&alone);
+        say(&format!(
+            "full-disk: {}, {} writes of an undisturbed run",
+            workload.name(),
+            calls.len()
+        ));
         let (mut tried, mut here) = (0, 0);
-        for number in numbers(&calls, 1) {
+        for number in numbers(&calls, step.max(1)) {
             let Some(wrong) = fill_at(&disk, workload, number, &expected) else {
                 break;
             };
@@ -235,9 +238,8 @@ pub fn fill_at_every_write(say: &dyn Fn(&str)) -> u64 {
         }
         findings += here;
         say(&format!(
-            "full-disk: {}, {} writes of an undisturbed run, {tried} tried, {here} findings",
-            workload.name(),
-            calls.len()
+            "full-disk: {}, {tried} of them tried, {here} findings",
+            workload.name()
         ));
     }
     findings

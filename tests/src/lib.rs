@@ -28,16 +28,27 @@ pub use sandbox::{Sandbox, Tree};
 /// If it was not built.
 #[track_caller]
 pub fn binary() -> PathBuf {
+    let found = find_binary();
+    assert!(found.is_ok(), "{}", found.err().unwrap_or_default());
+    found.unwrap_or_default()
+}
+
+/// The binary under test.
+///
+/// # Errors
+/// What to build, or to name, if it is not there.
+pub fn find_binary() -> Result<PathBuf, String> {
     if let Some(named) = std::env::var_os("ONTOGENY_BIN") {
         let path = PathBuf::from(named);
-        assert!(
-            path.is_file(),
-            "ONTOGENY_BIN names {}, which is no file",
-            path.display()
-        );
-        return path;
+        return match path.is_file() {
+            true => Ok(path),
+            false => Err(format!(
+                "ONTOGENY_BIN names {}, which is no file",
+                path.display()
+            )),
+        };
     }
-    let own = std::env::current_exe().expect("a running test has an executable");
+    let own = std::env::current_exe().map_err(|error| format!("no executable: {error}"))?;
     let name = format!("ontogeny{}", std::env::consts::EXE_SUFFIX);
     // target/<profile>/<program> or target/<profile>/deps/<test>
     let beside = own
@@ -46,15 +57,12 @@ pub fn binary() -> PathBuf {
         .take(2)
         .map(|folder| folder.join(&name));
     let candidates: Vec<PathBuf> = beside.collect();
-    let found = candidates.iter().find(|path| path.is_file()).cloned();
-    assert!(
-        found.is_some(),
-        "{} is not there: build it with `cargo build --release`, test with `cargo test --workspace` \
-         (or `-p ontogeny -p ontogeny-tests`), which builds it first, or name one in ONTOGENY_BIN",
-        candidates
-            .last()
-            .map(|path| path.display().to_string())
-            .unwrap_or_default()
-    );
-    found.unwrap_or_default()
+    candidates.iter().find(|path| path.is_file()).cloned().ok_or_else(|| {
+        let named: Vec<String> = candidates.iter().map(|path| path.display().to_string()).collect();
+        format!(
+            "there is no {}: build it with `cargo build --release`, test with `cargo test --workspace` (or \
+             `-p ontogeny -p ontogeny-tests`), which builds it first, or name one in ONTOGENY_BIN",
+            named.join(" and no ")
+        )
+    })
 }

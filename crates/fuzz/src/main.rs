@@ -57,6 +57,9 @@ struct Arguments {
     /// Kills in all, of `kills`.
     #[arg(long, default_value_t = 100)]
     runs: usize,
+    /// Tries every so many-th write, of `full-disk`, and the first and last of each kind.
+    #[arg(long, default_value_t = 1)]
+    step: usize,
     /// First input, for the process that tries them.
     #[arg(long, default_value_t = 0, hide = true)]
     from: u64,
@@ -104,6 +107,9 @@ fn main() -> ExitCode {
 
 /// The number of findings.
 fn run(a: &Arguments) -> Result<u64> {
+    if matches!(a.job, Job::Kills | Job::FullDisk) {
+        ontogeny_tests::find_binary().map_err(anyhow::Error::msg)?;
+    }
     match (a.job, a.only, &a.record) {
         (Job::One(parser), Some(index), _) => only(parser, a.seed, index, a.dump.as_deref()),
         (Job::One(parser), None, Some(record)) => {
@@ -120,7 +126,7 @@ fn run(a: &Arguments) -> Result<u64> {
         (Job::Kills, ..) => Ok(ontogeny_tests::kills::kill_runs(a.runs, a.seed, &|line| {
             say!("{line}")
         })),
-        (Job::FullDisk, ..) => Ok(ontogeny_tests::full_disk::fill_at_every_write(&|line| {
+        (Job::FullDisk, ..) => Ok(ontogeny_tests::full_disk::fill_at_writes(a.step, &|line| {
             say!("{line}")
         })),
     }

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::Path;
 
+use ontogeny_store::contained;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 
@@ -11,6 +12,16 @@ use super::{Cell, Table, is_absent};
 
 /// The table of a file; columns of lists or of structures are passed over.
 pub(super) fn table(path: &Path) -> Result<Table, SeriesError> {
+    // The reader panics on some damaged files.
+    contained(|| read(path)).unwrap_or_else(|said| {
+        Err(SeriesError::Read {
+            path: path.to_owned(),
+            reason: format!("the file is damaged ({said})"),
+        })
+    })
+}
+
+fn read(path: &Path) -> Result<Table, SeriesError> {
     let wrong = |reason: String| SeriesError::Read {
         path: path.to_owned(),
         reason,

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
+use ontogeny_store::contained;
 use parquet::basic::Type as PhysicalType;
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -18,6 +19,16 @@ pub(super) fn read_parquet(
     column: &str,
     see: &mut dyn FnMut(String),
 ) -> Result<(), DataError> {
+    // The reader panics on some damaged files.
+    contained(|| read(path, column, see)).unwrap_or_else(|said| {
+        Err(DataError::Parquet {
+            path: path.to_owned(),
+            message: format!("not readable as Parquet: the file is damaged ({said})"),
+        })
+    })
+}
+
+fn read(path: &Path, column: &str, see: &mut dyn FnMut(String)) -> Result<(), DataError> {
     let wrong = |message: String| DataError::Parquet {
         path: path.to_owned(),
         message,

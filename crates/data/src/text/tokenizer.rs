@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
+use ontogeny_store::contained;
 use tokenizers::models::TrainerWrapper;
 use tokenizers::models::bpe::{BPE, BpeTrainer};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
@@ -75,7 +76,9 @@ impl Tokenizer {
             path: Some(path.to_owned()),
             message,
         };
-        let mut inner = Inner::from_bytes(json)
+        // The reader panics on some damaged files.
+        let mut inner = contained(|| Inner::from_bytes(json))
+            .unwrap_or_else(|said| Err(said.into()))
             .map_err(|error| wrong(format!("not a tokenizer.json: {error}")))?;
         // A file may ask for its inputs to be cut or filled up: documents are neither.
         inner.with_padding(None);
