@@ -37,7 +37,8 @@ pub fn kill_runs(kills: usize, seed: u64, say: &dyn Fn(&str)) -> u64 {
             let twice = done % 4 == 3 && done + 1 < share;
             let mut moments = Vec::new();
             for _ in 0..=usize::from(twice) {
-                let phase = Phase::ALL[done % Phase::ALL.len()];
+                let so_far: usize = counts.values().sum();
+                let phase = Phase::ALL[so_far % Phase::ALL.len()];
                 // A run that goes on is past the phases before.
                 let Some(killed) = kill_in(&sandbox, phase, &lengths, &mut chance) else {
                     break;

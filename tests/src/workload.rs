@@ -25,7 +25,7 @@ batch = 8
 lr = 1e-2
 
 [checkpoints]
-log = 12
+log = 8
 
 [state]
 every = 20
@@ -69,7 +69,7 @@ batch = 8
 lr = 1e-2
 
 [checkpoints]
-log = 10
+log = 8
 
 [state]
 every = 10
