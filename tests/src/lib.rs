@@ -10,14 +10,17 @@
 //! tests what the sources say.
 
 mod ended;
+pub mod full_disk;
+pub mod kills;
 pub mod needs;
 #[cfg(unix)]
 mod pty;
 mod running;
 mod sandbox;
 mod small;
+pub mod workload;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 pub use ended::{Ended, Refusal};
 #[cfg(unix)]
@@ -32,24 +35,41 @@ pub use small::{SMALL, run_small};
 /// If it was not built.
 #[track_caller]
 pub fn binary() -> PathBuf {
+    let found = find_binary();
+    assert!(found.is_ok(), "{}", found.err().unwrap_or_default());
+    found.unwrap_or_default()
+}
+
+/// The binary under test.
+///
+/// # Errors
+/// What to build, or to name, if it is not there.
+pub fn find_binary() -> Result<PathBuf, String> {
     if let Some(named) = std::env::var_os("ONTOGENY_BIN") {
         let path = PathBuf::from(named);
-        assert!(
-            path.is_file(),
-            "ONTOGENY_BIN names {}, which is no file",
-            path.display()
-        );
-        return path;
+        return match path.is_file() {
+            true => Ok(path),
+            false => Err(format!(
+                "ONTOGENY_BIN names {}, which is no file",
+                path.display()
+            )),
+        };
     }
-    let own = std::env::current_exe().expect("a running test has an executable");
-    // target/<profile>/deps/<test>
-    let profile = own.ancestors().nth(2).unwrap_or(Path::new("."));
-    let path = profile.join(format!("ontogeny{}", std::env::consts::EXE_SUFFIX));
-    assert!(
-        path.is_file(),
-        "{} is not there: test with `cargo test --workspace` (or `-p ontogeny -p ontogeny-tests`), \
-         which builds the binary first, or name one in ONTOGENY_BIN",
-        path.display()
-    );
-    path
+    let own = std::env::current_exe().map_err(|error| format!("no executable: {error}"))?;
+    let name = format!("ontogeny{}", std::env::consts::EXE_SUFFIX);
+    // target/<profile>/<program> or target/<profile>/deps/<test>
+    let beside = own
+        .ancestors()
+        .skip(1)
+        .take(2)
+        .map(|folder| folder.join(&name));
+    let candidates: Vec<PathBuf> = beside.collect();
+    candidates.iter().find(|path| path.is_file()).cloned().ok_or_else(|| {
+        let named: Vec<String> = candidates.iter().map(|path| path.display().to_string()).collect();
+        format!(
+            "there is no {}: build it with `cargo build --release`, test with `cargo test --workspace` (or \
+             `-p ontogeny -p ontogeny-tests`), which builds it first, or name one in ONTOGENY_BIN",
+            named.join(" and no ")
+        )
+    })
 }

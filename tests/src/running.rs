@@ -111,6 +111,11 @@ impl Running {
         }
     }
 
+    /// Whether it has come to its end by itself.
+    pub fn is_over(&mut self) -> bool {
+        self.status().is_some()
+    }
+
     /// Kills it (SIGKILL where there are signals).
     ///
     /// # Panics

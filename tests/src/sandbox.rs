@@ -94,6 +94,17 @@ impl Sandbox {
         Running::start(self.root.path(), arguments)
     }
 
+    /// Starts the binary here with environment variables of its own.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    #[track_caller]
+    pub fn start_with_variables(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Running {
+        let mut command = Command::new(binary());
+        command.args(arguments).envs(variables.iter().copied());
+        Running::start_as(self.root.path(), command, Streams::default())
+    }
+
     /// Starts the binary here with streams of the test's.
     ///
     /// # Panics

@@ -7,6 +7,7 @@ use std::fmt;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use ontogeny_model::{ParameterSpec, TransformerConfig};
+use ontogeny_store::excerpt;
 
 use crate::sampler::{Mask, Part};
 
@@ -32,7 +33,7 @@ enum Piece {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{name}` is no component of this network: {reason}")]
 pub struct UnknownComponent {
-    /// What was asked for.
+    /// What was asked for, cut in the middle if it is long.
     pub name: String,
     /// Why there is none.
     pub reason: String,
@@ -48,7 +49,7 @@ pub fn parse(name: &str, config: &TransformerConfig) -> Result<Vec<Component>, U
     };
     let heads = |layer| (0..config.n_heads).map(move |head| one(Piece::Head(layer, head)));
     let wrong = |reason: String| UnknownComponent {
-        name: name.to_owned(),
+        name: excerpt(name),
         reason,
     };
     let list: Option<Vec<Component>> = match name.trim() {
@@ -85,7 +86,7 @@ fn piece_of(text: &str, config: &TransformerConfig) -> Result<Piece, String> {
             "norm" => Piece::Norm,
             "attn" => Piece::Attn(None),
             "mlp" => mlp(Piece::Mlp(None))?,
-            _ => return Err(format!("`{text}` is none of {LANGUAGE}")),
+            _ => return Err(format!("`{}` is none of {LANGUAGE}", excerpt(text))),
         },
         Some(("attn", l)) => Piece::Attn(Some(layer(l)?)),
         Some(("mlp", l)) => mlp(Piece::Mlp(Some(layer(l)?)))?,
@@ -96,7 +97,7 @@ fn piece_of(text: &str, config: &TransformerConfig) -> Result<Piece, String> {
                 .ok_or_else(|| "a head is `head:LAYER.HEAD`".to_owned())?;
             Piece::Head(layer(l)?, number(h, "head", config.n_heads)?)
         }
-        _ => return Err(format!("`{text}` is none of {LANGUAGE}")),
+        _ => return Err(format!("`{}` is none of {LANGUAGE}", excerpt(text))),
     })
 }
 
@@ -111,7 +112,7 @@ fn number(text: &str, what: &str, count: usize) -> Result<usize, String> {
             "there is no {what} {n}; the last is {}",
             count.saturating_sub(1)
         )),
-        Err(_) => Err(format!("`{text}` is not the number of a {what}")),
+        Err(_) => Err(format!("`{}` is not the number of a {what}", excerpt(text))),
     }
 }
 

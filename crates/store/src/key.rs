@@ -6,6 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 
+use crate::excerpt::excerpt;
+
 /// A 256-bit hash (BLAKE3) of labelled parts. Equal keys mean equal parts.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key([u8; 32]);
@@ -42,7 +44,7 @@ impl fmt::Debug for Key {
 
 /// A text that is not 64 hex digits.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not a key: a key is 64 hexadecimal digits")]
+#[error("`{}` is not a key: a key is 64 hexadecimal digits", excerpt(text))]
 pub struct ParseKeyError {
     text: String,
 }

@@ -6,6 +6,9 @@
 //! - [`RunFolder`] knows where things lie; [`CheckpointFolder`] holds the weights for science,
 //!   [`StateFolder`] what a run needs to go on, a [`Series`] the metrics.
 //!
+//! What others wrote is quoted with [`excerpt`] and, where a foreign library reads it, read in
+//! [`contained`] calls.
+//!
 //! Files appear whole or not at all ([`write_atomically`]), tensor files carry a hash of their
 //! content, and every [`StoreError`] names its file. Nothing here knows of networks, data sources
 //! or tensors on a device.
@@ -34,7 +37,9 @@
 
 mod checkpoint;
 mod checkpoint_folder;
+mod contained;
 mod error;
+mod excerpt;
 mod files;
 mod key;
 mod manifest;
@@ -50,7 +55,9 @@ mod timestamp;
 
 pub use checkpoint::Checkpoint;
 pub use checkpoint_folder::{CheckpointEntry, CheckpointFolder};
+pub use contained::contained;
 pub use error::StoreError;
+pub use excerpt::excerpt;
 pub use files::{check_folder, create_folder, write_atomically};
 pub use key::{Key, KeyBuilder, ParseKeyError};
 pub use manifest::{RUN_SCHEMA, ReplicaEntry, RunManifest};

@@ -339,6 +339,8 @@ fn parse_header(path: &Path, header: &[u8], actual_len: u64) -> Result<Header, S
         }
         tensors.push((name, info.clone()));
     }
+    // Tensors without elements lie where their neighbours do.
+    tensors.sort_by(|(a, one), (b, other)| (one.data_offsets, a).cmp(&(other.data_offsets, b)));
     let metadata: BTreeMap<String, String> = parsed
         .metadata()
         .iter()

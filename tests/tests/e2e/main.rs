@@ -11,6 +11,7 @@ mod devices;
 mod dynamics;
 mod estimator;
 mod folders;
+mod full_disk;
 mod kills;
 mod mixed;
 mod online;

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
+use ontogeny_store::contained;
 use parquet::basic::{ConvertedType, LogicalType, Repetition, Type as Physical};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
@@ -23,9 +24,16 @@ impl Rows {
     /// # Errors
     /// [`SeriesError::Read`] if it is damaged.
     pub fn open(path: &Path, file: File) -> Result<Rows, SeriesError> {
-        let reader = SerializedFileReader::new(file).map_err(|e| SeriesError::Read {
+        let wrong = |reason: String| SeriesError::Read {
             path: path.to_owned(),
-            reason: format!("it begins like Parquet, but: {e}; the file may be cut off"),
+            reason,
+        };
+        let reader = whole(path, || {
+            SerializedFileReader::new(file).map_err(|e| {
+                wrong(format!(
+                    "it begins like Parquet, but: {e}; the file may be cut off"
+                ))
+            })
         })?;
         Ok(Rows { reader })
     }
@@ -54,6 +62,10 @@ impl Rows {
     /// [`SeriesError::Unfit`] if one of them holds neither numbers nor text, [`SeriesError::Read`] with the row where the
     /// file is damaged.
     pub fn cells(&self, path: &Path, columns: &[usize]) -> Result<Cells, SeriesError> {
+        whole(path, || self.decode(path, columns))
+    }
+
+    fn decode(&self, path: &Path, columns: &[usize]) -> Result<Cells, SeriesError> {
         let wrong = |reason: String| SeriesError::Read {
             path: path.to_owned(),
             reason,
@@ -90,6 +102,16 @@ impl Rows {
         }
         Ok(found)
     }
+}
+
+/// What `read` reads of a file. The reader of the format panics on some damaged files.
+fn whole<T>(path: &Path, read: impl FnOnce() -> Result<T, SeriesError>) -> Result<T, SeriesError> {
+    contained(read).unwrap_or_else(|said| {
+        Err(SeriesError::Read {
+            path: path.to_owned(),
+            reason: format!("the file is damaged ({said})"),
+        })
+    })
 }
 
 /// What the reader says, with the cure where it is known.

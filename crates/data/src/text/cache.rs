@@ -73,8 +73,17 @@ impl Header {
     /// Whether the corpora add up to the parts.
     fn adds_up(&self) -> bool {
         let corpora = self.corpora();
-        let sum = |part: usize| corpora.iter().map(|parts| parts[part].tokens).sum::<u64>();
-        sum(0) == self.train.tokens && sum(1) == self.held_out.tokens
+        let sum = |part: usize| {
+            let mut tokens = corpora.iter().map(|parts| parts[part].tokens);
+            tokens.try_fold(0_u64, u64::checked_add)
+        };
+        sum(0) == Some(self.train.tokens) && sum(1) == Some(self.held_out.tokens)
+    }
+
+    /// Bytes of all tokens.
+    fn bytes(&self) -> Option<u64> {
+        let tokens = self.train.tokens.checked_add(self.held_out.tokens)?;
+        tokens.checked_mul(self.width as u64)
     }
 }
 
@@ -119,8 +128,7 @@ impl TokenFile {
         let header: Header = serde_json::from_slice(header).ok()?;
         let whole = header.key == *key
             && matches!(header.width, 2 | 4)
-            && (header.train.tokens + header.held_out.tokens).checked_mul(header.width as u64)
-                == Some(tokens.len() as u64)
+            && header.bytes() == Some(tokens.len() as u64)
             && header.adds_up()
             && header.hash == hash(tokens);
         if !whole {

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::Path;
 
+use ontogeny_store::contained;
 use parquet::basic::Type as PhysicalType;
 use parquet::basic::{ConvertedType, LogicalType};
 use parquet::column::reader::ColumnReader;
@@ -23,6 +24,16 @@ pub(super) fn read_parquet(
     column: &str,
     see: &mut dyn FnMut(Option<String>),
 ) -> Result<(), DataError> {
+    // The reader panics on some damaged files.
+    contained(|| read(path, column, see)).unwrap_or_else(|said| {
+        Err(DataError::Parquet {
+            path: path.to_owned(),
+            message: format!("not readable as Parquet: the file is damaged ({said})"),
+        })
+    })
+}
+
+fn read(path: &Path, column: &str, see: &mut dyn FnMut(Option<String>)) -> Result<(), DataError> {
     let wrong = |message: String| DataError::Parquet {
         path: path.to_owned(),
         message,

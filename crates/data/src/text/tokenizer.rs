@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use ontogeny_store::contained;
 use regex::{Regex, RegexBuilder};
 use serde_json::Value;
 use tokenizers::normalizers::NormalizerWrapper;
@@ -143,7 +144,9 @@ impl Tokenizer {
             .iter()
             .any(|part| json[*part].to_string().contains(r#""ByteLevel""#));
         mark_control_tokens(&mut json, end_of_text, unknown.as_deref());
-        let mut inner = Inner::from_bytes(json.to_string())
+        // The reader panics on some damaged files.
+        let mut inner = contained(|| Inner::from_bytes(json.to_string()))
+            .unwrap_or_else(|said| Err(said.into()))
             .map_err(|error| wrong(format!("not a tokenizer.json: {error}")))?;
         // A file may ask for its inputs to be cut or filled up: documents are neither.
         inner.with_padding(None);

@@ -10,6 +10,7 @@ mod corpora;
 mod documents;
 mod errors;
 mod mixtures;
+mod properties;
 mod sequences;
 mod state_of_the_union;
 mod tokens;

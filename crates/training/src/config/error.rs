@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::Range;
 
+use ontogeny_store::excerpt;
+
 /// Why a configuration was refused: what is wrong, where it is written, what would be right.
 ///
 /// Displayed as compilers do:
@@ -35,12 +37,16 @@ struct Snippet {
 
 /// Longer lines are not worth showing: the caret would be off the screen.
 const LONGEST_LINE: usize = 160;
+/// Bytes of a message that are said on one line.
+const LONGEST_MESSAGE: usize = 1000;
+/// Lines of a message; the place and the line that is pointed at come on top.
+const MOST_LINES: usize = 6;
 
 impl ConfigError {
     /// A refusal without a place.
     pub fn new(message: impl Into<String>) -> Self {
         Self {
-            message: message.into(),
+            message: shortened(message.into()),
             file: None,
             line: None,
             column: None,
@@ -84,11 +90,33 @@ impl ConfigError {
     pub(super) fn in_override(mut self, text: &str) -> Self {
         self.file = Some("--set".to_owned());
         self.snippet = Some(Box::new(Snippet {
-            line: text.to_owned(),
+            line: excerpt(text),
             width: 0,
         }));
         self
     }
+}
+
+/// A message quotes what was typed, which may be of any length.
+fn shortened(message: String) -> String {
+    if message.len() <= LONGEST_MESSAGE && message.lines().count() <= MOST_LINES {
+        return message;
+    }
+    let lines = message
+        .lines()
+        .map(|line| match line.len() > LONGEST_MESSAGE {
+            true => {
+                let half = LONGEST_MESSAGE / 2;
+                let (from, to) = (
+                    line.floor_char_boundary(half),
+                    line.ceil_char_boundary(line.len() - half),
+                );
+                format!("{}…{}", &line[..from], &line[to..])
+            }
+            false => line.to_owned(),
+        });
+    let lines: Vec<String> = lines.take(MOST_LINES).collect();
+    lines.join("\n")
 }
 
 impl fmt::Display for ConfigError {

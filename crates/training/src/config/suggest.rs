@@ -2,11 +2,17 @@
 
 use std::cmp::Reverse;
 
+/// Longer words, in bytes, are no slips of the finger, and comparing them takes long.
+const LONGEST_SLIP: usize = 100;
+
 /// The candidate nearest to `typed`, if it is near enough to be what was meant.
 pub(super) fn nearest<'a>(
     typed: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
+    if typed.len() > LONGEST_SLIP {
+        return None;
+    }
     let typed = plain(typed);
     candidates
         .into_iter()

@@ -17,6 +17,7 @@ mod golden;
 mod golden_runs;
 mod members;
 mod phases;
+mod properties;
 mod replays;
 mod resuming;
 mod stacks;
