@@ -195,7 +195,9 @@ impl Building {
             }
         };
         pace.last = now.total;
-        if let Some(left) = pace.due(now.done) {
+        if now.done < now.total
+            && let Some(left) = pace.due(now.done)
+        {
             let percent = 100.0 * now.done as f64 / now.total.max(1) as f64;
             let of = match now.phase {
                 BuildPhase::LearnTokens => format!("{} tokens", now.total),

@@ -435,7 +435,10 @@ mod tests {
 
     #[test]
     fn training_can_be_stopped() {
-        let text = "abcdefghijklmnopqrstuvwxyz".repeat(40);
+        let mut rng = Stream::new(5, "merges", &[]).at(0);
+        let text: String = (0..5000)
+            .map(|_| char::from(b'a' + below(&mut rng, 16) as u8))
+            .collect();
         let stop = |progress: crate::BuildProgress| match progress.phase {
             BuildPhase::LearnTokens => ControlFlow::Break(()),
             _ => ControlFlow::Continue(()),

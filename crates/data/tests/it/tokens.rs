@@ -407,7 +407,7 @@ fn whoever_waits_is_told_and_may_stop() {
     let folder = tempfile::tempdir().unwrap();
     write_corpus(folder.path(), &documents(12));
     let spec = SourceSpec::Text(TextSpec {
-        d_vocab: Some(360),
+        d_vocab: Some(330),
         ..text_spec("corpus.jsonl")
     });
     let cache = folder.path().join(".cache");
