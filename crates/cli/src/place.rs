@@ -1,6 +1,8 @@
 //! Where runs lie, and how to come by one.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result};
@@ -53,10 +55,19 @@ fn build_with(loaded: &LoadedConfig, cache: TokenCache, folder: &Path) -> Result
     let made = Made::below(folder);
     let run = Run::build(loaded, cache)?;
     components_exist(loaded, &run)?;
-    for notice in run.sources().into_iter().flat_map(Source::notices) {
-        errln!("note: {notice}");
-    }
+    tell(&run);
     Ok((run, made))
+}
+
+/// Says what was noticed of a run's sources, each once: a command may open a run several times.
+fn tell(run: &Run) {
+    static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+    for notice in run.sources().into_iter().flat_map(Source::notices) {
+        if told.insert(notice.clone()) {
+            errln!("note: {notice}");
+        }
+    }
 }
 
 /// Whether every network has the components whose λ̂ is asked for: better told before training than after.
