@@ -63,7 +63,7 @@ fn build_with(loaded: &LoadedConfig, cache: TokenCache, folder: &Path) -> Result
     let run = Run::build_watched(loaded, cache, &watch)?;
     components_exist(loaded, &run)?;
     for notice in run.sources().into_iter().flat_map(Source::notices) {
-        errln!("note: {notice}");
+        checks::once(format!("note: {notice}"));
     }
     Ok((run, made))
 }

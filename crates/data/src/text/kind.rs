@@ -99,7 +99,6 @@ pub(super) fn advice(path: &Path) -> Option<&'static str> {
         () if ends(&[".xz", ".lzma"]) => "decompress it first, with `xz -dk`",
         () if ends(&[".lz4"]) => "decompress it first, with `lz4 -d`",
         () if ends(&[".br"]) => "decompress it first, with `brotli -d`",
-        () if ends(&[".zip"]) => "unpack it into a folder",
         () if ends(&[
             ".csv", ".tsv", ".xlsx", ".xls", ".arrow", ".feather", ".orc",
         ]) =>

@@ -16,7 +16,15 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 
 use crate::corpora::lines;
-use crate::{build, documents, text, text_spec, write_texts};
+use crate::{build, text, text_spec, write_texts};
+
+/// Documents of which no two are alike.
+fn letters(n: usize) -> Vec<String> {
+    let texts = crate::documents(n).into_iter().enumerate();
+    texts
+        .map(|(i, text)| format!("Letter {i}. {text}"))
+        .collect()
+}
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Level::default());
@@ -101,7 +109,7 @@ fn the_keys_of_plain_corpora_stay() {
 fn a_byte_order_mark_is_no_text() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    let documents = documents(12);
+    let documents = letters(12);
     let plain = lines(&documents);
     let marked = [b"\xef\xbb\xbf", &plain[..]].concat();
     fs::write(at("plain.jsonl"), &plain).unwrap();
@@ -149,7 +157,7 @@ fn a_byte_order_mark_is_no_text() {
 #[test]
 fn every_packing_gives_the_same_documents() {
     let folder = tempfile::tempdir().unwrap();
-    let documents = documents(12);
+    let documents = letters(12);
     let rows = lines(&documents);
     let (first, second) = rows.split_at(rows.len() / 3);
     let zst = |bytes: &[u8]| zstd::encode_all(bytes, 1).unwrap();
@@ -192,7 +200,7 @@ fn every_packing_gives_the_same_documents() {
 fn what_is_null_or_blank_is_left_out_alike_and_told() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    let documents = documents(12);
+    let documents = letters(12);
     let mut rows: Vec<Option<&str>> = documents.iter().map(|d| Some(&**d)).collect();
     for (place, row) in [
         (0, None),
@@ -242,7 +250,7 @@ fn what_is_there_twice_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     fs::create_dir_all(at("texts/more")).unwrap();
-    write_texts(&at("texts"), &documents(12));
+    write_texts(&at("texts"), &letters(12));
     fs::copy(at("texts/0003.txt"), at("texts/more/copy.txt")).unwrap();
     fs::write(at("texts/.0001.txt"), "hidden").unwrap();
     #[cfg(unix)]
@@ -263,7 +271,7 @@ fn what_is_there_twice_is_told() {
     let twice = "{\"text\": \"no\", \"text\": \"a b c d e f g h i j k l m n o\"}\n\n";
     fs::write(
         at("a.jsonl"),
-        [twice.as_bytes(), &lines(&documents(12))].concat(),
+        [twice.as_bytes(), &lines(&letters(12))].concat(),
     )
     .unwrap();
     let source = build(&text_spec("a.jsonl"), folder.path()).unwrap();
@@ -279,7 +287,7 @@ fn what_is_there_twice_is_told() {
 #[test]
 fn every_codec_of_parquet_is_read() {
     let folder = tempfile::tempdir().unwrap();
-    let documents = documents(12);
+    let documents = letters(12);
     let rows: Vec<Option<&str>> = documents.iter().map(|d| Some(&**d)).collect();
     let mut expected = None;
     for codec in [
@@ -325,14 +333,18 @@ fn damaged_parquet_is_told_with_its_place() {
         message.contains("row group 0 (from 0), column `text`") && message.contains("CRC"),
         "{message}"
     );
-    let documents = documents(12);
+    let documents = letters(12);
     let rows: Vec<Option<&str>> = documents.iter().map(|d| Some(&**d)).collect();
     let codec = Compression::ZSTD(ZstdLevel::default());
     let packed = WriterProperties::builder().set_compression(codec).build();
     parquet(&path, &rows, packed);
     let whole = fs::read(&path).unwrap();
     let mut flipped = whole.clone();
-    flipped[whole.len() / 4] ^= 0x55;
+    let frame = whole
+        .windows(4)
+        .position(|bytes| bytes == b"\x28\xb5\x2f\xfd")
+        .unwrap();
+    flipped[frame] ^= 1;
     fs::write(&path, flipped).unwrap();
     let message = refused();
     assert!(
@@ -399,7 +411,7 @@ fn columns_that_hold_no_texts() {
 fn tokens_that_were_kept_stand_for_corpora_that_are_gone() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    fs::write(at("a.jsonl"), lines(&documents(12))).unwrap();
+    fs::write(at("a.jsonl"), lines(&letters(12))).unwrap();
     let spec = SourceSpec::Text(text_spec("a.jsonl"));
     let build =
         |spec: &SourceSpec, cache: &TokenCache| Source::build(spec, 32, folder.path(), cache);
@@ -409,7 +421,7 @@ fn tokens_that_were_kept_stand_for_corpora_that_are_gone() {
     assert_eq!(kept.as_ref().unwrap().differs(&spec, &before), Some(false));
     let cache = TokenCache::new(at("run")).with_kept(kept.clone());
 
-    fs::write(at("a.jsonl"), lines(&documents(20))).unwrap();
+    fs::write(at("a.jsonl"), lines(&letters(20))).unwrap();
     let changed = build(&spec, &TokenCache::new(at("shared"))).unwrap();
     assert_eq!(kept.as_ref().unwrap().differs(&spec, &changed), Some(true));
     let told = |part: &str| {
@@ -439,6 +451,8 @@ fn tokens_that_were_kept_stand_for_corpora_that_are_gone() {
     for entry in fs::read_dir(at("run")).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|ending| ending == "tokens") {
+            // The old file is still mapped.
+            fs::remove_file(&path).unwrap();
             fs::write(&path, b"damaged").unwrap();
         }
     }
@@ -450,7 +464,7 @@ fn tokens_that_were_kept_stand_for_corpora_that_are_gone() {
 fn tokens_that_cannot_be_written_are_kept_in_memory() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    fs::write(at("a.jsonl"), lines(&documents(12))).unwrap();
+    fs::write(at("a.jsonl"), lines(&letters(12))).unwrap();
     fs::write(at("file"), "in the way").unwrap();
     let spec = SourceSpec::Text(text_spec("a.jsonl"));
     let build = |cache: &TokenCache| Source::build(&spec, 32, folder.path(), cache).unwrap();

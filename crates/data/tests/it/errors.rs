@@ -119,7 +119,7 @@ fn files_of_other_formats_are_named() {
             &["decompress", "its name says gzip"],
         ),
     ] {
-        refused(name, content, &[&["a."], parts].concat());
+        refused(name, content, &[&["a."][..], parts].concat());
     }
     let folder = tempfile::tempdir().unwrap();
     for name in ["a.txt", "b.md", "c.pdf"] {
