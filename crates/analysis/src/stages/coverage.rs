@@ -239,7 +239,7 @@ mod tests {
 
     #[test]
     fn values_are_counted_and_ends_named() {
-        let all = log_rows(|s| s < 10 || s > 3000);
+        let all = log_rows(|s| !(10..=3000).contains(&s));
         let found = Coverage::of(&all, "y");
         let there = all.iter().filter(|r| !r.values.is_empty());
         let steps: Vec<u64> = there.map(|r| r.step).collect();
