@@ -3,12 +3,15 @@
 use std::fs::{self, File, TryLockError};
 use std::io::{ErrorKind, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::StoreError;
-use crate::files::{create_folder, is_partial, parse_json, write_atomically, write_json};
+use crate::files::{
+    create_folder, is_partial, parse_json, sweep_older, sweep_partial, write_atomically, write_json,
+};
 use crate::key::Key;
 
 /// The schema of `run.json` that this version writes and reads.
@@ -148,7 +151,7 @@ impl RunFolder {
     }
 
     /// Takes the run for writing, so that two processes never train into one folder; at once or
-    /// not at all.
+    /// not at all. What killed processes left half written is removed.
     ///
     /// The lock is advisory and the system's own: it ends with the process, so none is ever left
     /// behind.
@@ -183,7 +186,19 @@ impl RunFolder {
             .and_then(|()| file.rewind())
             .and_then(|()| writeln!(file, "{}", std::process::id()))
             .map_err(StoreError::io("write", &path))?;
+        self.sweep();
         Ok(RunLock { _file: file })
+    }
+
+    /// Removes what killed processes left half written, of what is written under the lock alone.
+    fn sweep(&self) {
+        sweep_partial(&self.root);
+        let analysis = self.analysis();
+        // Some results are written there without the lock.
+        sweep_older(&analysis, Duration::from_secs(3600));
+        for entry in fs::read_dir(analysis).into_iter().flatten().flatten() {
+            sweep_partial(&entry.path());
+        }
     }
 
     /// The folder itself.
