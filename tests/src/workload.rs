@@ -181,6 +181,10 @@ pub fn lasting(sandbox: &Sandbox) -> Tree {
         }
     }
     tree.retain(|path, _| {
+        // A killed process may leave one there, which goes when it is an hour old.
+        if path.starts_with("analysis/") && path.to_string_lossy().contains("/.partial-") {
+            return path.components().count() > 2;
+        }
         let times = [
             "seconds.json",
             "run.lock",

@@ -28,8 +28,16 @@ fn wanted(step: &str, value: &str) -> Wanted {
         step: step.to_owned(),
         values: vec![value.to_owned()],
         error: None,
+        replica_column: None,
         replica: None,
     }
+}
+
+/// The rows of a file, one replica after the other.
+fn rows_of(path: &Path, wanted: &Wanted) -> Result<Vec<MeasureRow>, SeriesError> {
+    let replicas = series::read(path, wanted)?.replicas.into_iter();
+    let rows: Result<Vec<_>, _> = replicas.map(|replica| replica.rows).collect();
+    Ok(rows?.concat())
 }
 
 fn put(folder: &Path, name: &str, bytes: &[u8]) -> PathBuf {
@@ -96,9 +104,8 @@ proptest! {
             text.push_str(&format!("{step}{separator}{quote}{value}{quote}{end}"));
         }
         let path = put(folder.path(), name, text.as_bytes());
-        let rows = series::read(&path, &wanted("step", "loss")).unwrap();
+        let rows = rows_of(&path, &wanted("step", "loss")).unwrap();
         let rows: Vec<(u32, Option<f64>)> = rows
-            .concat()
             .iter()
             .map(|row| (u32::try_from(row.step).unwrap(), row.values.get("loss").copied()))
             .collect();
@@ -115,7 +122,7 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         for name in ["a.csv", "a.tsv", "a.txt", "a.parquet"] {
             let path = put(folder.path(), name, &bytes);
-            if let Err(error) = series::read(&path, &wanted("step", "loss")) {
+            if let Err(error) = rows_of(&path, &wanted("step", "loss")) {
                 named(&error, name)?;
             }
         }
@@ -132,7 +139,7 @@ proptest! {
         let good: String = (0..before).map(|step| format!("{step},1.5\n")).collect();
         let text = format!("step,loss\n{good}{before},{cell}\n");
         let path = put(folder.path(), "a.csv", text.as_bytes());
-        let error = series::read(&path, &wanted("step", "loss")).expect_err("no number");
+        let error = rows_of(&path, &wanted("step", "loss")).expect_err("no number");
         named(&error, "a.csv")?;
         let (_, line, column) = error.place();
         prop_assert_eq!((line, column), (Some(before + 2), Some("loss")));
@@ -197,14 +204,14 @@ proptest! {
         prop_assume!(rows.iter().any(|row| !row.values.is_empty()));
         write_parquet(&path, &rows).unwrap();
         let wanted = wanted("step", "loss");
-        prop_assert_eq!(series::read(&path, &wanted).unwrap().concat(), rows);
+        prop_assert_eq!(rows_of(&path, &wanted).unwrap(), rows);
 
         let mut bytes = std::fs::read(&path).unwrap();
         let at = at.index(bytes.len());
         bytes[at] ^= byte;
         for damaged in [&bytes[..], &bytes[..cut.index(bytes.len())]] {
             put(folder.path(), "a.parquet", damaged);
-            if let Err(error) = series::read(&path, &wanted) {
+            if let Err(error) = rows_of(&path, &wanted) {
                 named(&error, "a.parquet")?;
             }
         }

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -93,11 +94,21 @@ pub(crate) fn is_partial(name: &str) -> bool {
 /// Removes what killed processes left half written in a folder. Only for the folder's sole writer.
 /// Leftovers that cannot be removed, or a folder that is not there, do no harm.
 pub(crate) fn sweep_partial(folder: &Path) {
+    sweep_older(folder, Duration::ZERO);
+}
+
+/// As [`sweep_partial`], but leaves what was written less than `age` ago: for a folder that others
+/// may be writing to.
+pub(crate) fn sweep_older(folder: &Path, age: Duration) {
     let Ok(entries) = fs::read_dir(folder) else {
         return;
     };
+    let old = |entry: &fs::DirEntry| {
+        let written = entry.metadata().and_then(|about| about.modified());
+        age.is_zero() || written.is_ok_and(|at| at.elapsed().is_ok_and(|since| since >= age))
+    };
     for entry in entries.flatten() {
-        if is_partial(&entry.file_name().to_string_lossy()) {
+        if is_partial(&entry.file_name().to_string_lossy()) && old(&entry) {
             let _ = fs::remove_file(entry.path());
         }
     }

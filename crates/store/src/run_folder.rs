@@ -3,10 +3,13 @@
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::checkpoint_folder::CheckpointFolder;
 use crate::error::StoreError;
-use crate::files::{check_folder, create_folder, is_partial, write_atomically};
+use crate::files::{
+    check_folder, create_folder, is_partial, sweep_older, sweep_partial, write_atomically,
+};
 use crate::manifest::RunManifest;
 
 const CONFIG: &str = "config.toml";
@@ -125,7 +128,7 @@ impl RunFolder {
     }
 
     /// Takes the run for writing, so that two processes never train into one folder; at once or
-    /// not at all.
+    /// not at all. What killed processes left half written is removed.
     ///
     /// The lock is advisory and the system's own: it ends with the process, so none is ever left
     /// behind. Where the file system has no locks the run is given out without one, with a
@@ -168,7 +171,19 @@ impl RunFolder {
             .and_then(|()| file.rewind())
             .and_then(|()| writeln!(file, "{}", std::process::id()))
             .map_err(StoreError::io("write", &path))?;
+        self.sweep();
         Ok(RunLock { _file: file })
+    }
+
+    /// Removes what killed processes left half written, of what is written under the lock alone.
+    fn sweep(&self) {
+        sweep_partial(&self.root);
+        let analysis = self.analysis();
+        // Some results are written there without the lock.
+        sweep_older(&analysis, Duration::from_secs(3600));
+        for entry in fs::read_dir(analysis).into_iter().flatten().flatten() {
+            sweep_partial(&entry.path());
+        }
     }
 
     /// The folder itself.

@@ -32,9 +32,16 @@ pub fn read_table(path: &Path, step: &str, value: &str, error: Option<String>) -
         step: step.to_owned(),
         values: vec![value.to_owned()],
         error,
+        replica_column: None,
         replica: None,
     };
-    Verdict::of(series::read(path, &wanted))
+    let read = series::read(path, &wanted).and_then(|series| {
+        let replicas = series.replicas.into_iter();
+        replicas
+            .map(|replica| replica.rows)
+            .collect::<Result<Vec<_>, _>>()
+    });
+    Verdict::of(read)
 }
 
 impl Adapter for Table {

@@ -188,3 +188,25 @@ fn what_is_odd_about_a_manifest_is_told_and_what_makes_no_sense_is_refused() {
         assert!(found.contains(told), "{changed}: {found}");
     }
 }
+
+#[test]
+fn who_takes_the_lock_removes_what_was_left_half_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = RunFolder::create(folder.path().join("run"), "", &manifest()).unwrap();
+    let left = ["analysis/llc/.partial-b", ".partial-a"];
+    let kept = [
+        "analysis/llc/a.json",
+        "analysis/.partial-of-another-process",
+    ];
+    std::fs::create_dir_all(run.analysis().join("llc")).unwrap();
+    for name in left.iter().chain(&kept) {
+        std::fs::write(run.root().join(name), "half").unwrap();
+    }
+    let _lock = run.lock().unwrap();
+    for name in left {
+        assert!(!run.root().join(name).exists(), "{name}");
+    }
+    for name in kept {
+        assert!(run.root().join(name).exists(), "{name}");
+    }
+}
