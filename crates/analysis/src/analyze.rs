@@ -24,7 +24,7 @@ use crate::component::{self, Component};
 use crate::error::AnalysisError;
 use crate::llc::{
     self, Covariances, Landscape, Llc, LlcSettings, Minibatches, NetworkLoss, Observed, Probed,
-    Spot, Subject,
+    Spot, Stoppable, Subject,
 };
 use crate::measures::Measures;
 use crate::probe::{self, Probe};
@@ -145,7 +145,7 @@ pub struct Plan<'a> {
     pub chosen: &'a Chosen,
     /// Folder of the results.
     pub results: PathBuf,
-    /// Asked between measurements; what is finished by then is kept.
+    /// Asked between measurements and between the draws of an estimate; what is finished by then is kept.
     pub stop: &'a (dyn Fn() -> bool + Sync),
     /// Told how many of how many measurements are finished.
     pub progress: &'a (dyn Fn(usize, usize) + Sync),
@@ -517,6 +517,7 @@ fn estimate_missing<'a>(
     let sampled = minibatches(first.sampled);
     let evaluated = first.evaluated.map(minibatches);
     let landscape = NetworkLoss::new(&config, &sampled);
+    let landscape = Stoppable::new(&landscape, plan.stop);
     let evaluation = evaluated.as_deref().map(|m| NetworkLoss::new(&config, m));
     let anchors: Vec<Vec<Tensor<3>>> = places
         .iter()

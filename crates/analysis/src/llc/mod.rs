@@ -4,12 +4,14 @@
 mod diagnostics;
 mod landscape;
 mod observables;
+mod stoppable;
 mod verdict;
 mod walk;
 
 pub use diagnostics::{Diagnostics, mean, standard_error, variance};
 pub use landscape::{Landscape, Minibatches, NetworkLoss};
 pub use observables::{Covariances, Ledger, Observed, Probed};
+pub use stoppable::Stoppable;
 pub use verdict::{Cause, Verdict, Word, judge};
 pub(crate) use walk::read as walk_read;
 pub use walk::{Manner, Observer, Seen, Sight, Walk, Walker};

@@ -90,6 +90,28 @@ fn healthy(seed: u64) -> LlcSettings {
     }
 }
 
+#[test]
+fn an_estimate_ends_when_it_is_called_off() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    let (landscape, asked) = (Noisy::new(4, 0), AtomicUsize::new(0));
+    let stop = || asked.fetch_add(1, Ordering::Relaxed) >= 50;
+    let anchor = [Tensor::<3>::zeros([1, 1, 4], &Device::flex())];
+    let subject = Subject {
+        landscape: &Stoppable::new(&landscape, &stop),
+        evaluation: None,
+        anchor: &anchor,
+        coordinate: None,
+    };
+    let ended = estimate(&subject, &healthy(0), &[Mask::all()], |_| None).map(|e| e.llcs.len());
+    assert!(
+        matches!(ended, Err(AnalysisError::Interrupted)),
+        "{ended:?}"
+    );
+    // Chains beside each other may each have asked once more.
+    assert!(asked.into_inner() < 80);
+}
+
 fn verdict_of(landscape: &Noisy, settings: &LlcSettings) -> (Verdict, Llc) {
     let d = landscape.curvatures.len();
     let anchor = [Tensor::<3>::zeros([1, 1, d], &Device::flex())];
