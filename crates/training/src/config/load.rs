@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use ontogeny_data::DataError;
 use toml::Value;
 
+use super::base::writable_base;
 use super::document::{Body, Node, Origin, Part, Sources};
 use super::suggest::any_of;
 use super::validate::Problem;
@@ -261,10 +262,12 @@ fn finish(
         Some(base) => own.join(base),
         None => own,
     };
-    config.base = Some(base_dir.clone());
+    let written = writable_base(&config, &arms, &base_dir)
+        .map_err(|problem| place(problem, &root, &sources))?;
+    config.base.clone_from(&written);
     config.model.d_head = Some(config.model.d_head());
     for arm in &mut arms {
-        arm.config.base = Some(base_dir.clone());
+        arm.config.base.clone_from(&written);
         arm.config.model.d_head = Some(arm.config.model.d_head());
     }
     // An arm of another width must not take over the base's heads when the text is read again.

@@ -21,6 +21,7 @@
 mod analysis;
 #[cfg(test)]
 mod bad_configs;
+mod base;
 mod check;
 mod document;
 mod error;
