@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
 use crate::bench::{Named, Task};
@@ -33,7 +34,9 @@ pub struct Arguments {
 pub enum Command {
     /// Train, analyse and report: a configuration in, an HTML report out.
     ///
-    /// The same command goes on where it was stopped or killed, to the same bits.
+    /// The same command goes on where it was stopped or killed, to the same bits. Ctrl-C, SIGTERM and SIGHUP stop it
+    /// in order (exit codes 130, 143 and 129); only a second Ctrl-C ends it at once. It goes on without its terminal where
+    /// SIGHUP is ignored, as under nohup, and without anybody who reads what it prints.
     Run(RunArguments),
     /// Train the replicas of a configuration and keep checkpoints on its schedule.
     Train(RunArguments),
@@ -172,7 +175,7 @@ pub struct DensifyArguments {
 #[derive(Debug, Args)]
 pub struct ForkArguments {
     /// Folder of the run and the step, or several: `runs/t-7a0598f9@400,800`.
-    #[arg(value_name = "RUN@STEP")]
+    #[arg(value_name = "RUN@STEP", value_parser = OsStringValueParser::new().try_map(ForkPoint::parse))]
     pub point: ForkPoint,
     /// Go on with this replica alone; by default with all.
     #[arg(long, value_name = "NAME")]

@@ -13,12 +13,12 @@ use ontogeny_training::TrainingError;
 use ontogeny_training::config::ConfigError;
 use serde::Serialize;
 
+use crate::terminal;
+
 /// Exit code of a command that failed.
 const FAILED: u8 = 1;
 /// Exit code of a command line that could not be understood.
 const USAGE: u8 = 2;
-/// Exit code of a command that was interrupted, as shells have it for Ctrl-C.
-const INTERRUPTED: u8 = 130;
 
 /// Where a failure lies, as far as it is known.
 #[derive(Debug, Default, Serialize)]
@@ -40,8 +40,8 @@ pub fn report(error: &anyhow::Error, json: bool) -> ExitCode {
 }
 
 /// Says where a command was interrupted and how it goes on; to a script, which gets no result from
-/// it, in the way of a failure.
-pub fn interrupted(how: String, json: bool) -> ExitCode {
+/// it, in the way of a failure. `code` is the exit code.
+pub fn interrupted(how: String, code: u8, json: bool) -> ExitCode {
     errln!("{how}");
     if json {
         print_json(&Failure {
@@ -49,7 +49,7 @@ pub fn interrupted(how: String, json: bool) -> ExitCode {
             ..Failure::default()
         });
     }
-    ExitCode::from(INTERRUPTED)
+    ExitCode::from(code)
 }
 
 /// The failure that standard output did not take the result. The work itself is done by then.
@@ -84,13 +84,14 @@ impl std::error::Error for InFile {}
 
 /// What clap makes of a command line it cannot take; help and version are not failures.
 pub fn usage(error: &clap::Error) -> ExitCode {
-    let wanted = !error.use_stderr();
-    // Nothing can be done if the terminal is gone.
-    let _ = error.print();
-    if wanted {
+    let json = std::env::args_os().any(|a| a == "--json");
+    if let Err(error) = terminal::print_clap(error) {
+        return report(&unprinted(error), json);
+    }
+    if !error.use_stderr() {
         return ExitCode::SUCCESS;
     }
-    if std::env::args().any(|a| a == "--json") {
+    if json {
         let message = error
             .to_string()
             .lines()

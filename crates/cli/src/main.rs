@@ -12,6 +12,7 @@ mod commands;
 mod failure;
 mod online;
 mod place;
+mod signals;
 mod spot;
 mod stretch;
 mod watch;
@@ -50,7 +51,7 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => failure::report(&failure::unprinted(error), json),
         },
-        Ok(commands::Finish::Interrupted(how)) => failure::interrupted(how, json),
+        Ok(commands::Finish::Interrupted { how, code }) => failure::interrupted(how, code, json),
         Err(error) => failure::report(&error, json),
     }
 }

@@ -15,6 +15,7 @@ use ontogeny_training::{Group, Run};
 use crate::commands::replica_of;
 use crate::failure::InFile;
 use crate::place;
+use crate::stretch::at_step;
 
 /// One replica at one checkpoint.
 pub struct Spot {
@@ -63,8 +64,7 @@ pub fn resolve(named: &Path, replica: Option<&str>) -> Result<PathBuf> {
     }
     let form =
         "name a checkpoint file, or RUN@STEP for the checkpoint of a run that is nearest to a step";
-    let text = named.to_string_lossy();
-    let Some((root, step)) = text.rsplit_once('@') else {
+    let Some((root, step)) = at_step(named.as_os_str()) else {
         let what = match RunFolder::exists(named) {
             true => "is a run's folder and no checkpoint",
             false => "there is no such file",
@@ -75,7 +75,7 @@ pub fn resolve(named: &Path, replica: Option<&str>) -> Result<PathBuf> {
         let wrong = format!("`{step}` is no step, which is a whole number; {form}");
         return Err(InFile::error(named, wrong));
     };
-    let root = Path::new(root);
+    let root = root.as_path();
     if !RunFolder::exists(root) {
         return Err(InFile::error(root, format!("is no run's folder; {form}")));
     }

@@ -1,5 +1,6 @@
 //! Places in a run's history, as they are typed.
 
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -52,27 +53,46 @@ pub struct ForkPoint {
     pub steps: Vec<Step>,
 }
 
-impl FromStr for ForkPoint {
-    type Err = String;
+/// Splits `RUN@STEP` at its last @: a folder's name may hold one itself. The name is bytes, the
+/// rest has to be text.
+pub fn at_step(text: &OsStr) -> Option<(PathBuf, &str)> {
+    let bytes = text.as_encoded_bytes();
+    let at = bytes.iter().rposition(|&byte| byte == b'@')?;
+    let steps = std::str::from_utf8(&bytes[at + 1..]).ok()?;
+    Some((beginning(text, at)?, steps))
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
+/// The first `length` bytes of a path.
+#[cfg(unix)]
+fn beginning(text: &OsStr, length: usize) -> Option<PathBuf> {
+    use std::os::unix::ffi::OsStrExt;
+    Some(OsStr::from_bytes(&text.as_bytes()[..length]).into())
+}
+
+#[cfg(not(unix))]
+fn beginning(text: &OsStr, length: usize) -> Option<PathBuf> {
+    Some(text.to_str()?.get(..length)?.into())
+}
+
+impl ForkPoint {
+    /// Reads `RUN@STEP,STEP`.
+    ///
+    /// # Errors
+    /// How it is written, if it is written otherwise.
+    pub fn parse(text: OsString) -> Result<Self, String> {
         let wrong = || {
             "a run's folder and a step are written RUN@STEP, as in runs/induction-1a2b3c4d@400"
                 .to_owned()
         };
-        // A folder's name may hold an @ itself.
-        let (run, steps) = text.rsplit_once('@').ok_or_else(wrong)?;
+        let (run, steps) = at_step(&text).ok_or_else(wrong)?;
         let steps = steps.split(',').map(|step| step.trim().parse());
         let mut steps: Vec<Step> = steps.collect::<Result<_, _>>().map_err(|_| wrong())?;
-        if run.is_empty() {
+        if run.as_os_str().is_empty() {
             return Err(wrong());
         }
         steps.sort_unstable();
         steps.dedup();
-        Ok(Self {
-            run: run.into(),
-            steps,
-        })
+        Ok(Self { run, steps })
     }
 }
 
@@ -112,10 +132,21 @@ mod tests {
             run: run.into(),
             steps: steps.iter().copied().map(Step).collect(),
         };
-        assert_eq!("runs/a-1@400".parse(), Ok(point("runs/a-1", &[400])));
-        assert_eq!("a@b@8,4,4".parse(), Ok(point("a@b", &[4, 8])));
+        let read = |text: &str| ForkPoint::parse(text.into());
+        assert_eq!(read("runs/a-1@400"), Ok(point("runs/a-1", &[400])));
+        assert_eq!(read("a@b@8,4,4"), Ok(point("a@b", &[4, 8])));
         for bad in ["runs/a-1", "@4", "a@", "a@x", "a@4,", "a@-4"] {
-            assert!(bad.parse::<ForkPoint>().is_err(), "{bad}");
+            assert!(read(bad).is_err(), "{bad}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_name_of_a_run_is_bytes() {
+        use std::os::unix::ffi::OsStrExt;
+        let read = |text: &[u8]| ForkPoint::parse(OsStr::from_bytes(text).to_owned());
+        let point = read(b"a\xff@4").map(|point| point.run.into_os_string());
+        assert_eq!(point, Ok(OsStr::from_bytes(b"a\xff").to_owned()));
+        assert!(read(b"a@\xff").is_err());
     }
 }

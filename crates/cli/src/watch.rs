@@ -14,11 +14,17 @@ const INTERVAL: Duration = Duration::from_secs(5);
 
 /// Who watches the training: the dashboard on a terminal, plain lines elsewhere.
 pub fn training(name: &str, plain: bool, interrupter: &Interrupter) -> Box<dyn Observer> {
-    if !plain && std::io::stdout().is_terminal() && std::io::stderr().is_terminal() {
+    if !plain && is_person_watching() {
         Box::new(Dashboard::new(name, interrupter.clone()))
     } else {
         Box::new(Lines::default())
     }
+}
+
+/// Whether there is a terminal that a dashboard can be drawn on and that has keys.
+fn is_person_watching() -> bool {
+    let shown = std::io::stdout().is_terminal() && std::io::stderr().is_terminal();
+    shown && std::io::stdin().is_terminal()
 }
 
 /// Plain lines on standard error.

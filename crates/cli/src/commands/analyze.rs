@@ -1,7 +1,6 @@
 //! `ontogeny analyze`: from checkpoints to stages.
 
 use std::path::Path;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -16,13 +15,14 @@ use ontogeny_data::Split;
 use ontogeny_model::device::Chosen;
 use ontogeny_store::{CheckpointFolder, RunFolder, Step, write_atomically};
 use ontogeny_training::config::{self, AnalysisSection, RunConfig, StagesSection};
-use ontogeny_training::{Group, Interrupter, Run, tokens_seen};
+use ontogeny_training::{Group, Run, tokens_seen};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Finish, SCHEMA, dynamics, print_json, run};
+use super::{Finish, SCHEMA, dynamics, print_json, shown};
 use crate::arguments::FolderArguments;
+use crate::signals::Stop;
 use crate::{place, watch};
 
 /// Seconds of each phase, in the run's folder.
@@ -55,22 +55,21 @@ pub struct ReplicaStages {
 
 /// `ontogeny analyze RUN`.
 pub fn command(a: &FolderArguments, json: bool) -> Result<Finish> {
-    let interrupter = Interrupter::new();
-    let asked = run::on_interrupt(&interrupter)?;
+    let stop = Stop::on_request(json)?;
     let (folder, run) = place::reopen(&a.run, &a.set)?;
     let kind = folder.read_manifest()?.device_kind;
     let chosen = place::device(a.device.as_deref().unwrap_or(&kind))?;
     let _lock = folder.lock()?;
     place::refresh_configuration(&folder, &run.resolved_toml)?;
-    let stop = || asked.load(Ordering::Relaxed);
-    let Some(analysed) = analyze_in(&run, &folder, &chosen, &stop)? else {
-        return Ok(run::interrupted("analysis stopped"));
+    stop.begin_work();
+    let Some(analysed) = analyze_in(&run, &folder, &chosen, &|| stop.asked())? else {
+        return Ok(stop.finish("analysis stopped"));
     };
     if json {
         print_json(&json!({
             "schema": SCHEMA,
-            "run": folder.root(),
-            "table": folder.analysis().join(TABLE),
+            "run": shown(folder.root()),
+            "table": shown(&folder.analysis().join(TABLE)),
             "seconds": { "analyze": analysed.seconds },
             "replicas": stages_json(&analysed),
         }));
@@ -125,7 +124,9 @@ pub fn analyze_in(
     add_seconds(&times, "dynamics", moving)?;
     add_seconds(&times, "measure", begun.elapsed().as_secs_f64() - moving)?;
     let detecting = Instant::now();
-    let stages = detect(run, &rows)?;
+    let Some(stages) = detect(run, &rows, stop) else {
+        return Ok(None);
+    };
     add_seconds(&times, "stages", detecting.elapsed().as_secs_f64())?;
     write_table(&folder.analysis().join(TABLE), &rows)?;
     table::write_parquet(&folder.analysis().join(TABLE_PARQUET), &rows)?;
@@ -171,14 +172,18 @@ pub fn group_plan(run: &Run, group: &Group, checkpoints: CheckpointFolder) -> Gr
 }
 
 /// Stages of each replica; one with too few checkpoints is passed over with a word. `rows` are sorted by
-/// replica, as [`analyze`] returns them.
-fn detect(run: &Run, rows: &[MeasureRow]) -> Result<Vec<ReplicaStages>> {
+/// replica, as [`analyze`] returns them. `None` if it was interrupted between two replicas.
+fn detect(
+    run: &Run,
+    rows: &[MeasureRow],
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Option<Vec<ReplicaStages>> {
     let settings = stage_settings(&run.config.stages);
     let own: Vec<&[MeasureRow]> = rows.chunk_by(|a, b| a.replica == b.replica).collect();
     let found: Vec<_> = own
         .into_par_iter()
-        .map(|own| (own[0].replica.clone(), stages::detect(own, &settings)))
-        .collect();
+        .map(|own| (!stop()).then(|| (own[0].replica.clone(), stages::detect(own, &settings))))
+        .collect::<Option<_>>()?;
     let mut all = Vec::with_capacity(found.len());
     for (replica, report) in found {
         match report {
@@ -186,7 +191,7 @@ fn detect(run: &Run, rows: &[MeasureRow]) -> Result<Vec<ReplicaStages>> {
             Err(error) => errln!("warning: no stages of {replica}: {error}"),
         }
     }
-    Ok(all)
+    Some(all)
 }
 
 /// One JSON object on each line, a row each.

@@ -9,7 +9,7 @@ use ontogeny_analysis::llc::{Minibatches, NetworkLoss, Word};
 use ontogeny_store::{RunFolder, write_atomically};
 use serde_json::json;
 
-use super::{SCHEMA, analyze, print_json};
+use super::{SCHEMA, analyze, print_json, shown};
 use crate::arguments::CalibrateArguments;
 use crate::{place, spot};
 
@@ -97,7 +97,7 @@ pub fn command(a: &CalibrateArguments, json: bool) -> Result<()> {
             "epsilons": calibration.epsilons,
             "recommended": calibration.recommended,
             "block": block,
-            "picture": picture,
+            "picture": shown(&picture),
             "seconds": begun.elapsed().as_secs_f64(),
         }));
     } else {

@@ -17,7 +17,7 @@ use ontogeny_training::config::RunConfig;
 use serde_json::json;
 
 use super::analyze::ReplicaStages;
-use super::{SCHEMA, print_json};
+use super::{SCHEMA, print_json, shown};
 use super::{dynamics, report};
 use crate::arguments::{CompareArguments, CompareAxis, CompareEvent, ComparePairs};
 use crate::failure::InFile;
@@ -87,10 +87,10 @@ pub fn command(a: &CompareArguments, json: bool) -> Result<()> {
         let mut printed = serde_json::to_value(&input)?;
         printed["schema"] = json!(SCHEMA);
         printed["files"] = json!({
-            "html": out.join("compare.html"),
-            "parquet": out.join("compare.parquet"),
-            "markdown": out.join("compare.md"),
-            "json": out.join("compare.json"),
+            "html": shown(&out.join("compare.html")),
+            "parquet": shown(&out.join("compare.parquet")),
+            "markdown": shown(&out.join("compare.md")),
+            "json": shown(&out.join("compare.json")),
         });
         print_json(&printed);
     } else {
@@ -383,7 +383,7 @@ fn page_input(
     value["runs"] = json!(
         experiments
             .iter()
-            .map(|e| json!({ "name": e.name, "folder": e.root, "key": e.run.key.to_string() }))
+            .map(|e| json!({ "name": e.name, "folder": shown(&e.root), "key": e.run.key.to_string() }))
             .collect::<Vec<_>>()
     );
     value["version"] = json!(env!("CARGO_PKG_VERSION"));
@@ -408,7 +408,8 @@ fn page_input(
 
 /// The command line, so that the page can say how it was made.
 fn typed() -> String {
-    let rest = std::env::args().skip(1);
+    let rest = std::env::args_os().skip(1);
+    let rest = rest.map(|a| a.to_string_lossy().into_owned());
     std::iter::once("ontogeny".to_owned())
         .chain(rest)
         .collect::<Vec<_>>()

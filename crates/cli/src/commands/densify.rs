@@ -1,17 +1,17 @@
 //! `ontogeny densify`: more checkpoints, where something happened.
 
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use anyhow::Result;
 use ontogeny_store::{RunFolder, Step, fill_gaps};
-use ontogeny_training::{Densified, Group, Interrupter, Run, TrainingError, densify, reached};
+use ontogeny_training::{Densified, Group, Run, TrainingError, densify, reached};
 use serde_json::{Value, json};
 
 use super::analyze::{self, ReplicaStages, STAGES};
-use super::{Finish, SCHEMA, print_json, report, run};
+use super::{Finish, SCHEMA, print_json, report, shown, typed};
 use crate::arguments::DensifyArguments;
 use crate::failure::InFile;
+use crate::signals::Stop;
 use crate::stretch::Stretch;
 use crate::{place, watch};
 
@@ -20,8 +20,7 @@ const MOST: u64 = 100_000;
 
 /// `ontogeny densify RUN`.
 pub fn command(a: &DensifyArguments, json: bool) -> Result<Finish> {
-    let interrupter = Interrupter::new();
-    let asked = run::on_interrupt(&interrupter)?;
+    let stop = Stop::on_request(json)?;
     let (folder, run) = place::reopen(&a.run, &[])?;
     let chosen = place::same_device(&folder, a.device.as_deref())?;
     let stretches = stretches(a, &run, &folder)?;
@@ -32,6 +31,7 @@ pub fn command(a: &DensifyArguments, json: bool) -> Result<Finish> {
         .map(|(group, stretches)| steps(a, &run, group, &folder, stretches))
         .collect::<Result<Vec<_>>>()?;
     let _lock = folder.lock()?;
+    stop.begin_work();
 
     let begun = Instant::now();
     let mut observer = watch::replay();
@@ -40,7 +40,7 @@ pub fn command(a: &DensifyArguments, json: bool) -> Result<Finish> {
         &folder,
         &wanted,
         &chosen,
-        &interrupter,
+        stop.interrupter(),
         observer.as_mut(),
     )?;
     drop(observer);
@@ -49,31 +49,28 @@ pub fn command(a: &DensifyArguments, json: bool) -> Result<Finish> {
         print(&run, &stretches, &done, seconds);
     }
     if let Some(step) = done.iter().find_map(|d| d.interrupted_at) {
-        return Ok(run::interrupted(&format!(
-            "the replay stopped at step {step}"
-        )));
+        return Ok(stop.finish(&format!("the replay stopped at step {step}")));
     }
     let mut result = json!({
         "schema": SCHEMA,
-        "run": folder.root(),
+        "run": shown(folder.root()),
         "groups": run.groups.iter().zip(&stretches).zip(&done).map(group_json).collect::<Vec<_>>(),
         "seconds": { "replay": seconds },
     });
     if a.analyze {
-        let stop = || asked.load(Ordering::Relaxed);
-        let Some(analysed) = analyze::analyze_in(&run, &folder, &chosen, &stop)? else {
-            return Ok(run::interrupted("analysis stopped"));
+        let asked = || stop.asked();
+        let Some(analysed) = analyze::analyze_in(&run, &folder, &chosen, &asked)? else {
+            return Ok(stop.finish("analysis stopped"));
         };
-        let command = std::env::args().collect::<Vec<_>>().join(" ");
         let (path, report_seconds) =
-            report::report_in(&run, &folder, &chosen.entry, &analysed, &command)?;
+            report::report_in(&run, &folder, &chosen.entry, &analysed, &typed())?;
         if !json {
             analyze::print_stages(&analysed);
             outln!("report: {}", path.display());
         }
         result["seconds"]["analyze"] = json!(analysed.seconds);
         result["seconds"]["report"] = json!(report_seconds);
-        result["report"] = json!(path);
+        result["report"] = json!(shown(&path));
         result["replicas"] = analyze::stages_json(&analysed);
     }
     if json {

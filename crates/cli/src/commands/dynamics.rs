@@ -7,14 +7,15 @@ use ontogeny_analysis::AnalysisError;
 use ontogeny_analysis::dynamics::{Dynamics, DynamicsPlan, Member, key, trajectories};
 use ontogeny_model::device::Chosen;
 use ontogeny_store::{CheckpointFolder, Key, RunFolder};
-use ontogeny_training::{Interrupter, Run};
+use ontogeny_training::Run;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Finish, SCHEMA, print_json, run};
+use super::{Finish, SCHEMA, print_json, shown};
 use crate::arguments::DynamicsArguments;
 use crate::failure::InFile;
 use crate::place;
+use crate::signals::Stop;
 
 /// What was found, in the analysis folder.
 const FILE: &str = "dynamics.json";
@@ -44,16 +45,15 @@ struct LeftOut {
 
 /// `ontogeny dynamics RUN`.
 pub fn command(a: &DynamicsArguments, json: bool) -> Result<Finish> {
-    let interrupter = Interrupter::new();
-    let asked = run::on_interrupt(&interrupter)?;
+    let stop = Stop::on_request(json)?;
     let (folder, run) = place::reopen(&a.run, &a.set)?;
     let kind = folder.read_manifest()?.device_kind;
     let chosen = place::device(a.device.as_deref().unwrap_or(&kind))?;
     let _lock = folder.lock()?;
-    let stop = || asked.load(std::sync::atomic::Ordering::Relaxed);
+    stop.begin_work();
     let bounds = [a.components as usize, a.replicas_per_arm as usize];
-    let found = match found(&run, &folder, &chosen, bounds, &stop) {
-        Err(error) if interrupted(&error) => return Ok(run::interrupted("dynamics stopped")),
+    let found = match found(&run, &folder, &chosen, bounds, &|| stop.asked()) {
+        Err(error) if interrupted(&error) => return Ok(stop.finish("dynamics stopped")),
         found => found?,
     };
     let Some(stored) = found else {
@@ -65,7 +65,7 @@ pub fn command(a: &DynamicsArguments, json: bool) -> Result<Finish> {
     if json {
         let mut value = serde_json::to_value(&stored)?;
         value["schema"] = json!(SCHEMA);
-        value["path"] = json!(path(&folder));
+        value["path"] = json!(shown(&path(&folder)));
         print_json(&value);
     } else {
         print(&stored, &path(&folder));

@@ -4,7 +4,7 @@ use anyhow::Result;
 use ontogeny_store::Checkpoint;
 use serde_json::json;
 
-use super::{SCHEMA, print_json, replica_of};
+use super::{SCHEMA, print_json, replica_of, shown};
 use crate::arguments::ExportArguments;
 
 /// `ontogeny export CHECKPOINT --replica NAME`.
@@ -15,8 +15,8 @@ pub fn command(a: &ExportArguments, json: bool) -> Result<()> {
     if json {
         print_json(&json!({
             "schema": SCHEMA,
-            "model": path,
-            "config": a.out.join("config.json"),
+            "model": shown(&path),
+            "config": shown(&a.out.join("config.json")),
             "replica": name,
             "step": checkpoint.step,
         }));

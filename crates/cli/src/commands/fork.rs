@@ -10,9 +10,10 @@ use ontogeny_training::{Group, Interrupter, Run, TrainingError, fork_states, rea
 use serde_json::json;
 
 use super::run::{self, Opened, Went};
-use super::{Finish, SCHEMA, print_json};
+use super::{Finish, SCHEMA, print_json, shown};
 use crate::arguments::ForkArguments;
 use crate::failure::InFile;
+use crate::signals::Stop;
 use crate::{place, watch};
 
 /// Longest name that a run may have, in bytes.
@@ -28,8 +29,7 @@ struct Fork {
 
 /// `ontogeny fork RUN@STEP`.
 pub fn command(a: &ForkArguments, json: bool) -> Result<Finish> {
-    let interrupter = Interrupter::new();
-    let asked = run::on_interrupt(&interrupter)?;
+    let stop = Stop::on_request(json)?;
     let (folder, parent) = place::reopen(&a.point.run, &[])?;
     let chosen = place::same_device(&folder, a.device.as_deref())?;
     // Whatever is wrong with one of several is told before the first is trained.
@@ -37,20 +37,21 @@ pub fn command(a: &ForkArguments, json: bool) -> Result<Finish> {
     let forks = steps
         .map(|&at| prepare(a, &parent, &folder, at))
         .collect::<Result<Vec<_>>>()?;
+    stop.begin_work();
     let mut results = Vec::new();
     for fork in forks {
         let at = fork.at;
-        let opened = match open(fork, (&parent, &folder), &chosen, &interrupter)? {
+        let opened = match open(fork, (&parent, &folder), &chosen, stop.interrupter())? {
             Some(opened) => opened,
-            None => return Ok(run::interrupted("the replay stopped")),
+            None => return Ok(stop.finish("the replay stopped")),
         };
         opened.announce();
         if !json {
             outln!("fork: {}", opened.folder.root().display());
         }
         let went = match a.train_only {
-            true => run::trained(&opened, a.plain, json, &interrupter)?,
-            false => run::whole(&opened, a.plain, json, &interrupter, &asked)?,
+            true => run::trained(&opened, a.plain, json, &stop)?,
+            false => run::whole(&opened, a.plain, json, &stop)?,
         };
         match went {
             Went::Stopped(finish) => return Ok(finish),
@@ -61,7 +62,7 @@ pub fn command(a: &ForkArguments, json: bool) -> Result<Finish> {
         }
     }
     if json {
-        print_json(&json!({ "schema": SCHEMA, "run": folder.root(), "forks": results }));
+        print_json(&json!({ "schema": SCHEMA, "run": shown(folder.root()), "forks": results }));
     }
     Ok(Finish::Complete)
 }
@@ -103,7 +104,8 @@ fn prepare(a: &ForkArguments, parent: &Run, folder: &RunFolder, at: Step) -> Res
         set.extend(alone(parent, folder, name)?);
     }
     let origin = std::path::absolute(folder.root())?;
-    let origin = toml::Value::String(origin.display().to_string());
+    // For the reader alone: nothing is opened by it.
+    let origin = toml::Value::String(shown(&origin));
     set.push(format!(
         "fork={{ run = {origin}, at = {at}, key = \"{}\" }}",
         parent.key

@@ -7,7 +7,7 @@ use ontogeny_analysis::component;
 use ontogeny_analysis::llc::{Landscape, Llc, NetworkLoss, Subject, estimate, judge};
 use serde_json::json;
 
-use super::{SCHEMA, analyze, print_json};
+use super::{SCHEMA, analyze, print_json, shown};
 use crate::arguments::LlcArguments;
 use crate::{place, spot};
 
@@ -45,7 +45,7 @@ pub fn command(a: &LlcArguments, json: bool) -> Result<()> {
                 if json {
                     let verdict = judge(llc, nbeta);
                     all.push(json!({
-                        "checkpoint": spot.path,
+                        "checkpoint": shown(&spot.path),
                         "step": spot.step,
                         "replica": spot.replica,
                         "component": component.to_string(),

@@ -36,8 +36,13 @@ pub const SCHEMA: u32 = 1;
 pub enum Finish {
     /// It did what it was asked.
     Complete,
-    /// It was interrupted; where, and how it goes on.
-    Interrupted(String),
+    /// It was interrupted.
+    Interrupted {
+        /// Where, and how it goes on.
+        how: String,
+        /// The exit code.
+        code: u8,
+    },
 }
 
 /// Calls the command that was typed.
@@ -68,6 +73,18 @@ pub fn dispatch(arguments: Arguments) -> Result<Finish> {
 /// Prints the one JSON object of a command.
 fn print_json(value: &serde_json::Value) {
     outln!("{value}");
+}
+
+/// A path as JSON and pages show it. They hold text and paths are bytes: what is no UTF-8 is
+/// replaced in the text, and only there.
+pub fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// The command line as it was typed, for pages that say how they were made.
+fn typed() -> String {
+    let arguments = std::env::args_os().map(|a| a.to_string_lossy().into_owned());
+    arguments.collect::<Vec<_>>().join(" ")
 }
 
 /// The replica that was named, or the only one.

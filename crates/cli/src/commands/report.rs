@@ -17,7 +17,7 @@ use ontogeny_training::{Replica, ReplicaEnd, Run};
 use serde_json::json;
 
 use super::analyze::{self, Analysed, ReplicaStages, STAGES, TABLE, TIMES};
-use super::{SCHEMA, dynamics, print_json};
+use super::{SCHEMA, dynamics, print_json, shown};
 use crate::arguments::FolderArguments;
 use crate::failure::InFile;
 use crate::place;
@@ -37,8 +37,8 @@ pub fn command(a: &FolderArguments, json: bool) -> Result<()> {
     if json {
         print_json(&json!({
             "schema": SCHEMA,
-            "run": folder.root(),
-            "report": path,
+            "run": shown(folder.root()),
+            "report": shown(&path),
             "seconds": { "report": seconds },
         }));
     } else {

@@ -1,31 +1,15 @@
 //! `ontogeny run` and `ontogeny train`.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use anyhow::Result;
 use ontogeny_model::device::Chosen;
 use ontogeny_store::{CheckpointFolder, RunFolder, RunLock};
-use ontogeny_training::{Interrupter, Run, TrainingOutcome};
+use ontogeny_training::{Run, TrainingOutcome};
 use serde_json::{Value, json};
 
-use super::{Finish, SCHEMA, analyze, print_json, report, train};
+use super::{Finish, SCHEMA, analyze, print_json, report, shown, train, typed};
 use crate::arguments::RunArguments;
+use crate::signals::Stop;
 use crate::{place, watch};
-
-/// Ctrl-C asks for a stop at the next step; a second one ends the process at once.
-pub fn on_interrupt(interrupter: &Interrupter) -> Result<Arc<AtomicBool>> {
-    let asked = Arc::new(AtomicBool::new(false));
-    let (flag, interrupter) = (asked.clone(), interrupter.clone());
-    ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-        errln!("\nstopping; what is finished is kept (Ctrl-C again stops at once)");
-        interrupter.stop(Some("Ctrl-C"));
-    })?;
-    Ok(asked)
-}
 
 /// A run that was built, its folder, and the right to write there.
 pub struct Opened {
@@ -94,16 +78,18 @@ impl Opened {
 
 /// `ontogeny train`.
 pub fn train_alone(a: &RunArguments, json: bool) -> Result<Finish> {
-    let interrupter = Interrupter::new();
-    on_interrupt(&interrupter)?;
-    finish(trained(&open(a)?, a.plain, json, &interrupter)?, json)
+    let stop = Stop::on_request(json)?;
+    let opened = open(a)?;
+    stop.begin_work();
+    finish(trained(&opened, a.plain, json, &stop)?, json)
 }
 
 /// `ontogeny run`.
 pub fn run(a: &RunArguments, json: bool) -> Result<Finish> {
-    let interrupter = Interrupter::new();
-    let asked = on_interrupt(&interrupter)?;
-    finish(whole(&open(a)?, a.plain, json, &interrupter, &asked)?, json)
+    let stop = Stop::on_request(json)?;
+    let opened = open(a)?;
+    stop.begin_work();
+    finish(whole(&opened, a.plain, json, &stop)?, json)
 }
 
 fn finish(went: Went, json: bool) -> Result<Finish> {
@@ -119,10 +105,11 @@ fn finish(went: Went, json: bool) -> Result<Finish> {
 }
 
 /// Trains, and no more.
-pub fn trained(o: &Opened, plain: bool, json: bool, interrupter: &Interrupter) -> Result<Went> {
-    let outcome = train::train_in(&o.run, &o.folder, &o.chosen, plain || json, interrupter)?;
+pub fn trained(o: &Opened, plain: bool, json: bool, stop: &Stop) -> Result<Went> {
+    let plain = plain || json;
+    let outcome = train::train_in(&o.run, &o.folder, &o.chosen, plain, stop.interrupter())?;
     if let Some(step) = outcome.interrupted_at {
-        let stopped = interrupted(&format!("training stopped at step {step}"));
+        let stopped = stop.finish(&format!("training stopped at step {step}"));
         return Ok(Went::Stopped(stopped));
     }
     let seconds = json!({ "train": outcome.seconds });
@@ -140,7 +127,7 @@ pub fn trained(o: &Opened, plain: bool, json: bool, interrupter: &Interrupter) -
     }
     Ok(Went::Through(json!({
         "schema": SCHEMA,
-        "run": o.folder.root(),
+        "run": shown(o.folder.root()),
         "seconds": seconds,
         "checkpoints": checkpoints(&o.run, &o.folder)?,
         "replicas": replicas,
@@ -148,25 +135,19 @@ pub fn trained(o: &Opened, plain: bool, json: bool, interrupter: &Interrupter) -
 }
 
 /// Trains, analyses and reports.
-pub fn whole(
-    o: &Opened,
-    plain: bool,
-    json: bool,
-    interrupter: &Interrupter,
-    asked: &AtomicBool,
-) -> Result<Went> {
-    let outcome = train::train_in(&o.run, &o.folder, &o.chosen, plain || json, interrupter)?;
+pub fn whole(o: &Opened, plain: bool, json: bool, stop: &Stop) -> Result<Went> {
+    let plain = plain || json;
+    let outcome = train::train_in(&o.run, &o.folder, &o.chosen, plain, stop.interrupter())?;
     if let Some(step) = outcome.interrupted_at {
-        let stopped = interrupted(&format!("training stopped at step {step}"));
+        let stopped = stop.finish(&format!("training stopped at step {step}"));
         return Ok(Went::Stopped(stopped));
     }
-    let stop = || asked.load(Ordering::Relaxed);
-    let Some(analysed) = analyze::analyze_in(&o.run, &o.folder, &o.chosen, &stop)? else {
-        return Ok(Went::Stopped(interrupted("analysis stopped")));
+    let asked = || stop.asked();
+    let Some(analysed) = analyze::analyze_in(&o.run, &o.folder, &o.chosen, &asked)? else {
+        return Ok(Went::Stopped(stop.finish("analysis stopped")));
     };
-    let command = std::env::args().collect::<Vec<_>>().join(" ");
     let (path, report_seconds) =
-        report::report_in(&o.run, &o.folder, &o.chosen.entry, &analysed, &command)?;
+        report::report_in(&o.run, &o.folder, &o.chosen.entry, &analysed, &typed())?;
     let replicas: Vec<Value> = o
         .run
         .replicas()
@@ -184,8 +165,8 @@ pub fn whole(
     }
     Ok(Went::Through(json!({
         "schema": SCHEMA,
-        "run": o.folder.root(),
-        "report": path,
+        "run": shown(o.folder.root()),
+        "report": shown(&path),
         "seconds": {
             "train": outcome.seconds,
             "analyze": analysed.seconds,
@@ -194,11 +175,6 @@ pub fn whole(
         "checkpoints": checkpoints(&o.run, &o.folder)?,
         "replicas": replicas,
     })))
-}
-
-/// The end of a command that was stopped at `what`.
-pub fn interrupted(what: &str) -> Finish {
-    Finish::Interrupted(format!("{what}; the same command goes on from there"))
 }
 
 fn replica_json(
@@ -228,7 +204,7 @@ fn checkpoints(run: &Run, folder: &RunFolder) -> Result<Vec<Value>> {
         for entry in CheckpointFolder::open(root)?.list()? {
             all.push(json!({
                 "step": entry.step,
-                "path": entry.path,
+                "path": shown(&entry.path),
                 "replicas": entry.replicas,
                 "hash": entry.hash,
             }));

@@ -14,7 +14,7 @@ use ontogeny_store::{CheckpointFolder, RunFolder, RunLock};
 use ontogeny_training::Run;
 use serde_json::{Value, json};
 
-use super::{SCHEMA, analyze, print_json};
+use super::{SCHEMA, analyze, print_json, shown};
 use crate::arguments::SelectArguments;
 use crate::failure::InFile;
 use crate::place;
@@ -223,7 +223,7 @@ impl Found<'_> {
     fn json(&self) -> Value {
         let [a, b] = self.sides.map(|(side, loss, row)| {
             json!({
-                "checkpoint": side.spot.path,
+                "checkpoint": shown(&side.spot.path),
                 "step": side.spot.step,
                 "replica": side.spot.replica,
                 "loss": loss,

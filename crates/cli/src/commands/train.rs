@@ -6,7 +6,17 @@ use ontogeny_store::RunFolder;
 use ontogeny_training::observer::Observer;
 use ontogeny_training::{Interrupter, Run, TrainingOutcome, train};
 
-use crate::{online, place, watch};
+use crate::online::{self, Clock};
+use crate::{place, watch};
+
+/// Ends the monitor however training ends, be it by unwinding: the scope waits for its thread.
+struct StopAtEnd<'a>(&'a Clock);
+
+impl Drop for StopAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
 
 /// Trains beside a monitor that looks for stages in what is there so far.
 fn watched(
@@ -16,20 +26,32 @@ fn watched(
     interrupter: &Interrupter,
     observer: Box<dyn Observer>,
 ) -> Result<TrainingOutcome> {
-    let clock = online::Clock::default();
+    let clock = Clock::default();
     let (monitor, mut watched) = online::pair(run, folder, chosen, &clock, observer)?;
+    let outcome = beside(
+        &clock,
+        || monitor.watch(),
+        || train(run, folder, chosen, interrupter, &mut watched),
+    );
+    Ok(outcome?)
+}
+
+/// Works, with `look` on a thread beside it that ends when `clock` stops. A panic of `look` ends
+/// that thread alone.
+fn beside<T>(clock: &Clock, look: impl FnOnce() + Send, work: impl FnOnce() -> T) -> T {
     std::thread::scope(|scope| {
-        let looking = scope.spawn(|| monitor.watch());
-        let outcome = train(run, folder, chosen, interrupter, &mut watched);
-        clock.stop();
+        let looking = scope.spawn(look);
+        let over = StopAtEnd(clock);
+        let done = work();
+        drop(over);
         if looking.join().is_err() {
             tracing::warn!("looking for stages during training broke off");
         }
-        Ok(outcome?)
+        done
     })
 }
 
-/// Trains to the end, or to where Ctrl-C was pressed, and keeps how it ended.
+/// Trains to the end, or to where a stop was asked for, and keeps how it ended.
 pub fn train_in(
     run: &Run,
     folder: &RunFolder,
@@ -56,4 +78,36 @@ pub fn train_in(
         }
     }
     Ok(outcome)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+    use std::thread::sleep;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Panics, without the message.
+    fn broken() {
+        resume_unwind(Box::new("broken"));
+    }
+
+    #[test]
+    fn training_outlives_a_monitor_that_panics() {
+        let clock = Clock::default();
+        assert_eq!(beside(&clock, broken, || 7), 7);
+    }
+
+    #[test]
+    fn the_monitor_ends_with_a_training_that_panics() {
+        let clock = Clock::default();
+        let look = || {
+            while !clock.is_over() {
+                sleep(Duration::from_millis(1));
+            }
+        };
+        let ended = catch_unwind(AssertUnwindSafe(|| beside(&clock, look, broken)));
+        assert!(ended.is_err() && clock.is_over());
+    }
 }

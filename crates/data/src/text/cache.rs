@@ -250,6 +250,7 @@ mod tests {
                 tokens: 2,
             },
             corpora: Vec::new(),
+            notices: Vec::new(),
             tokenizer: "{}".to_owned(),
         }
     }
