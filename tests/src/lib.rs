@@ -10,13 +10,17 @@
 //! tests what the sources say.
 
 mod ended;
+#[cfg(unix)]
+mod pty;
 mod running;
 mod sandbox;
 
 use std::path::{Path, PathBuf};
 
 pub use ended::{Ended, Refusal};
-pub use running::Running;
+#[cfg(unix)]
+pub use pty::{OWN_TERMINAL, Pty};
+pub use running::{Running, Streams};
 pub use sandbox::{Sandbox, Tree};
 
 /// The binary under test.

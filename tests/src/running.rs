@@ -1,5 +1,6 @@
 //! A command that has not come to its end yet.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::path::Path;
@@ -14,6 +15,18 @@ const LIMIT: Duration = Duration::from_secs(600);
 /// Between two looks at a command.
 const PAUSE: Duration = Duration::from_millis(1);
 
+/// The streams of a command, where they are to be others: by default it reads nothing, and what it
+/// prints is kept for the test.
+#[derive(Debug, Default)]
+pub struct Streams {
+    /// Standard input.
+    pub stdin: Option<Stdio>,
+    /// Standard output.
+    pub stdout: Option<Stdio>,
+    /// Standard error.
+    pub stderr: Option<Stdio>,
+}
+
 /// A command of the binary, ended with the value if it has not been before.
 #[derive(Debug)]
 pub struct Running {
@@ -27,25 +40,32 @@ impl Running {
     /// Starts the binary in a folder. What it prints goes to files, so that it never has to wait
     /// for a reader.
     #[track_caller]
-    pub(crate) fn start(folder: &Path, arguments: &[&str]) -> Self {
+    pub(crate) fn start(folder: &Path, arguments: &[impl AsRef<OsStr>]) -> Self {
+        let mut command = Command::new(binary());
+        command.args(arguments);
+        Self::start_as(folder, command, Streams::default())
+    }
+
+    /// Starts what `command` calls in a folder, with these streams.
+    #[track_caller]
+    pub(crate) fn start_as(folder: &Path, mut command: Command, streams: Streams) -> Self {
+        let shown = format!("{command:?}");
         let file = || tempfile::tempfile().expect("a temporary file can be made");
         let (stdout, stderr) = (file(), file());
         let share = |file: &File| Stdio::from(file.try_clone().expect("a file can be shared"));
-        let child = Command::new(binary())
-            .args(arguments)
+        let child = command
             .current_dir(folder)
             .env_remove("ONTOGENY_LOG")
             // On a machine of many cores there would be no moment between two results.
             .env("RAYON_NUM_THREADS", "2")
-            .stdin(Stdio::null())
-            .stdout(share(&stdout))
-            .stderr(share(&stderr))
+            .stdin(streams.stdin.unwrap_or_else(Stdio::null))
+            .stdout(streams.stdout.unwrap_or_else(|| share(&stdout)))
+            .stderr(streams.stderr.unwrap_or_else(|| share(&stderr)))
             .spawn()
             .expect("the binary can be started");
-        let command = format!("ontogeny {}", arguments.join(" "));
         Self {
             child,
-            command,
+            command: shown,
             stdout,
             stderr,
         }
@@ -113,15 +133,42 @@ impl Running {
     /// If the signal cannot be sent.
     #[track_caller]
     pub fn interrupt(&self) {
+        self.signal("INT");
+    }
+
+    /// Sends a signal: `INT`, `TERM`, `HUP`.
+    ///
+    /// # Panics
+    /// If it cannot be sent.
+    #[track_caller]
+    pub fn signal(&self, name: &str) {
         // `kill` is part of every shell; a program of that name is not everywhere.
+        let kill = format!("kill -{name} \"$0\"");
         let sent = Command::new("sh")
-            .args(["-c", "kill -INT \"$0\"", &self.child.id().to_string()])
+            .args(["-c", &kill, &self.child.id().to_string()])
             .status();
         assert!(
             sent.is_ok_and(|s| s.success()),
             "no signal could be sent to {}",
             self.command
         );
+    }
+
+    /// Sends a signal if the command has not ended yet.
+    ///
+    /// # Panics
+    /// If it cannot be sent.
+    #[track_caller]
+    pub fn signal_if_running(&mut self, name: &str) {
+        // Until its status was asked for, the process has its number, so none other gets the signal.
+        if self.is_running() {
+            self.signal(name);
+        }
+    }
+
+    /// Whether the command has not come to its end.
+    pub fn is_running(&mut self) -> bool {
+        self.status().is_none()
     }
 
     fn status(&mut self) -> Option<ExitStatus> {

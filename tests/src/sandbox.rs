@@ -1,13 +1,15 @@
 //! The folder that a test works in.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::SystemTime;
 
 use tempfile::TempDir;
 
-use crate::{Ended, Running};
+use crate::{Ended, Running, Streams, binary};
 
 /// Files below a folder, by their path from it, with their content.
 pub type Tree = BTreeMap<PathBuf, Vec<u8>>;
@@ -79,7 +81,7 @@ impl Sandbox {
     /// # Panics
     /// If it cannot be started, or does not come to an end.
     #[track_caller]
-    pub fn run(&self, arguments: &[&str]) -> Ended {
+    pub fn run(&self, arguments: &[impl AsRef<OsStr>]) -> Ended {
         self.start(arguments).wait()
     }
 
@@ -88,8 +90,36 @@ impl Sandbox {
     /// # Panics
     /// If it cannot be started.
     #[track_caller]
-    pub fn start(&self, arguments: &[&str]) -> Running {
+    pub fn start(&self, arguments: &[impl AsRef<OsStr>]) -> Running {
         Running::start(self.root.path(), arguments)
+    }
+
+    /// Starts the binary here with streams of the test's.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    #[track_caller]
+    pub fn start_with(&self, arguments: &[impl AsRef<OsStr>], streams: Streams) -> Running {
+        let mut command = Command::new(binary());
+        command.args(arguments);
+        Running::start_as(self.root.path(), command, streams)
+    }
+
+    /// Starts a line of shell here in which `"$0" "$@"` calls the binary with `arguments`. With
+    /// `exec` before it, the binary takes the shell's place and gets its signals.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    #[track_caller]
+    pub fn start_in_shell(
+        &self,
+        line: &str,
+        arguments: &[impl AsRef<OsStr>],
+        streams: Streams,
+    ) -> Running {
+        let mut command = Command::new("sh");
+        command.args(["-c", line]).arg(binary()).args(arguments);
+        Running::start_as(self.root.path(), command, streams)
     }
 
     /// Every file below `name`. Folders count too, as empty files whose path ends in a slash.

@@ -12,12 +12,18 @@ mod dynamics;
 mod estimator;
 mod kills;
 mod online;
+#[cfg(unix)]
+mod path_bytes;
 mod predict;
 mod refusals;
 mod replicas;
 mod run;
 mod select;
+#[cfg(unix)]
+mod signals;
 mod stages;
+#[cfg(unix)]
+mod streams;
 mod text;
 mod time_travel;
 mod validate_stages;
