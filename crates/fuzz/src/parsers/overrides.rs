@@ -9,8 +9,8 @@ use crate::dice::Dice;
 
 /// Overrides of a preset, one on each line of the input.
 pub struct Overrides {
-    /// Dotted keys that there are.
-    keys: Vec<String>,
+    /// Dotted keys that there are, with their defaults.
+    keys: Vec<(String, String)>,
 }
 
 const WORDS: [&str; 12] = [
@@ -37,8 +37,8 @@ impl Overrides {
         for line in text.lines() {
             if let Some(header) = line.strip_prefix('[') {
                 section = format!("{}.", header.trim_end_matches(']'));
-            } else if let Some((key, _)) = line.split_once(" = ") {
-                keys.push(format!("{section}{key}"));
+            } else if let Some((key, value)) = line.split_once(" = ") {
+                keys.push((format!("{section}{key}"), value.to_owned()));
             }
         }
         Ok(Self { keys })
@@ -49,11 +49,12 @@ impl Adapter for Overrides {
     fn generate(&self, dice: &mut Dice) -> Vec<u8> {
         let mut lines = Vec::new();
         for _ in 0..=dice.below(4) {
-            let key = &self.keys[dice.below(self.keys.len())];
-            let value = match dice.below(3) {
+            let (key, default) = &self.keys[dice.below(self.keys.len())];
+            let value = match dice.below(16) {
                 0 => dice.below(10).to_string(),
                 1 => dice.word().to_owned(),
-                _ => value(dice),
+                2 | 3 => value(dice),
+                _ => default.clone(),
             };
             lines.push(format!("{key}={value}"));
         }

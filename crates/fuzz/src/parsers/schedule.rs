@@ -28,20 +28,26 @@ const WORDS: [&str; 12] = [
 
 impl Adapter for Schedules {
     fn generate(&self, dice: &mut Dice) -> Vec<u8> {
-        let n = |dice: &mut Dice| match dice.below(8) {
-            0 => dice.number(),
-            1 => (dice.bits() >> (1 + dice.below(63))).to_string(),
-            _ => dice.below(5000).to_string(),
+        // Most are sound, and some numbers are anything.
+        let odd = 1 << (3 + dice.below(6));
+        let steps = 1 + dice.below(5000);
+        let n = |dice: &mut Dice, most: usize| match dice.once_in(odd) {
+            true => dice.number(),
+            false => dice.below(most).to_string(),
         };
-        let at: Vec<String> = (0..dice.below(6)).map(|_| n(dice)).collect();
+        let at: Vec<String> = (0..dice.below(6)).map(|_| n(dice, steps)).collect();
+        let steps = match dice.once_in(odd) {
+            true => (dice.bits() >> (1 + dice.below(63))).to_string(),
+            false => steps.to_string(),
+        };
         format!(
             "[training]\nsteps = {}\n[checkpoints]\nlog = {}\nevery = {}\nat = [{}]\n[state]\nevery = {}\nlog = {}\n",
-            n(dice),
-            n(dice),
-            n(dice),
+            steps,
+            n(dice, 200),
+            n(dice, 500),
             at.join(", "),
-            n(dice),
-            n(dice)
+            n(dice, 500),
+            n(dice, 50)
         )
         .into_bytes()
     }

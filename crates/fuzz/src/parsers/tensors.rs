@@ -1,5 +1,6 @@
 //! Tensor files and checkpoints.
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use anyhow::Result;
@@ -61,14 +62,15 @@ impl Tensors {
         let mut files = Vec::new();
         for step in 0..24_u64 {
             let path = scratch.path().join("whole.safetensors");
-            let mut file = TensorFile::default();
-            file.tensors = tensors(&mut dice, 2);
+            let file = TensorFile {
+                metadata: BTreeMap::new(),
+                tensors: tensors(&mut dice, 2),
+            };
             file.write(&path)?;
             files.push(fs::read(&path)?);
             let folder = scratch.path().join(format!("checkpoints-{step}"));
             let config =
                 json!({ "d_model": dice.below(100), "norm": "pre", "init": { "scale": 0.5 } });
-            // Through its text, so that members which are added later need no change here.
             let checkpoint = Checkpoint {
                 step: step.into(),
                 replicas: vec!["a.seed0".to_owned(), "é".to_owned()],
