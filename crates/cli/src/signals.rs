@@ -260,7 +260,7 @@ mod tests {
                     assert!(how.starts_with(said), "{how}");
                     assert_eq!(found, code);
                 }
-                Finish::Complete => unreachable!("a stop is no end"),
+                Finish::Complete | Finish::AllFrozen => unreachable!("a stop is no end"),
             }
         }
     }

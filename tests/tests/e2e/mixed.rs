@@ -28,7 +28,7 @@ fn run(sandbox: &Sandbox, command: &str, out: &str, set: &[&str]) -> Ended {
 }
 
 fn json(sandbox: &Sandbox, path: &str) -> Value {
-    serde_json::from_slice(&sandbox.read(path)).unwrap()
+    serde_json::from_slice(&sandbox.read(path)).expect("the file is JSON")
 }
 
 #[test]
@@ -342,10 +342,10 @@ fn a_run_is_not_compared_with_itself() {
 
 /// A checkpoint's file as the first version wrote it, which did not say whose it is.
 fn unmarked(bytes: &[u8]) -> Vec<u8> {
-    let (length, rest) = bytes.split_first_chunk::<8>().unwrap();
+    let (length, rest) = bytes.split_first_chunk::<8>().expect("a length");
     let (header, tensors) = rest.split_at(u64::from_le_bytes(*length) as usize);
-    let header = String::from_utf8(header.to_vec()).unwrap();
-    let from = header.find(r#""run":""#).unwrap();
+    let header = String::from_utf8(header.to_vec()).expect("a header is text");
+    let from = header.find(r#""run":""#).expect("the run's key");
     let to = from + r#""run":"","#.len() + 64;
     let header = [&header[..from], &header[to..]].concat();
     let length = (header.len() as u64).to_le_bytes();

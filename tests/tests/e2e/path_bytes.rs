@@ -38,7 +38,7 @@ fn every_command_takes_a_folder_whose_name_is_no_text() {
         &["run", "--device", "cpu", "--out"],
         &[(1, config.clone().into())],
     );
-    let run = [&run[..], &[out.clone()]].concat();
+    let run = [&run[..], std::slice::from_ref(&out)].concat();
     ok(sandbox.run(&run));
     assert!(sandbox.path(&out).join("report.html").exists());
     // Again, with nothing to do, for scripts: JSON is text.

@@ -94,11 +94,8 @@ fn of_one_byte(byte: u8, around: &[u8]) -> String {
     // In Western text letters beyond ASCII stand alone; in an encoding of two bytes they do not.
     let alone = (0..around.len())
         .filter(|&i| {
-            let beside = |place: Option<usize>| {
-                place
-                    .and_then(|place| around.get(place))
-                    .is_some_and(|byte| high(byte))
-            };
+            let beside =
+                |place: Option<usize>| place.and_then(|place| around.get(place)).is_some_and(high);
             high(&around[i]) && !beside(i.checked_sub(1)) && !beside(i.checked_add(1))
         })
         .count();

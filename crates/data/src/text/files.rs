@@ -116,7 +116,12 @@ mod tests {
     /// Names of the files found, relative to the folder.
     fn names(root: &Path) -> Result<(Vec<String>, Files), DataError> {
         let files = Files::at(root)?;
-        let name = |path: &PathBuf| path.strip_prefix(root).unwrap().display().to_string();
+        let name = |path: &PathBuf| {
+            path.strip_prefix(root)
+                .expect("below")
+                .display()
+                .to_string()
+        };
         Ok((files.paths.iter().map(name).collect(), files))
     }
 

@@ -123,11 +123,10 @@ pub(super) fn tokenize(
         tell(watch, BuildPhase::Tokenize, encoded, bytes)
     };
     for (parts, named) in texts.iter().zip(spec.named()) {
-        let (sizes, of_corpus, counted) =
-            encode(&tokenizer, parts, named.path, spec.held_out, &mut told)?;
-        corpora.push(sizes);
-        tokens.push(of_corpus);
-        tally.add(counted);
+        let encoded = encode(&tokenizer, parts, named.path, spec.held_out, &mut told)?;
+        corpora.push(encoded.sizes);
+        tokens.push(encoded.tokens);
+        tally.add(encoded.tally);
     }
     if let Some(refusal) = tally.refusal() {
         return Err(tokenizer.refused(refusal));
@@ -174,6 +173,13 @@ fn split(documents: &[String], share: f64) -> [Vec<(usize, &str)>; 2] {
     parts
 }
 
+/// A corpus as tokens, its training part first.
+struct Encoded {
+    sizes: [Part; 2],
+    tokens: [Vec<u32>; 2],
+    tally: Tally,
+}
+
 /// The tokens of the parts of the corpus at `path`, with their sizes and what was counted.
 fn encode(
     tokenizer: &Tokenizer,
@@ -181,7 +187,7 @@ fn encode(
     path: &str,
     share: f64,
     told: &mut impl FnMut(u64) -> Result<(), DataError>,
-) -> Result<([Part; 2], [Vec<u32>; 2], Tally), DataError> {
+) -> Result<Encoded, DataError> {
     let mut tokens = [Vec::new(), Vec::new()];
     let mut tally = Tally::default();
     for (texts, tokens) in texts.iter().zip(&mut tokens) {
@@ -201,7 +207,11 @@ fn encode(
         split_within(share, train, rest);
         tokens[1] = tokens[0].split_off(train.tokens as usize);
     }
-    Ok((parts, tokens, tally))
+    Ok(Encoded {
+        sizes: parts,
+        tokens,
+        tally,
+    })
 }
 
 /// Refuses a context that no sequence of a part can fill.

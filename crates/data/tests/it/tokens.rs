@@ -150,8 +150,8 @@ fn dropout_is_switched_off() {
     assert_eq!(same_file.key(), without.key());
     assert_ne!(dropped.key(), without.key());
     noticed(&dropped, &["dropout of 0.4", "switched off"]);
-    assert_eq!(without.notices(), [String::new(); 0]);
-    assert_eq!(zero.notices(), [String::new(); 0]);
+    assert!(without.notices().is_empty(), "{:?}", without.notices());
+    assert!(zero.notices().is_empty(), "{:?}", zero.notices());
     let stored: Value = serde_json::from_str(text(&dropped).tokenizer_json()).unwrap();
     assert_eq!(stored["model"]["dropout"], Value::Null);
 }
@@ -182,7 +182,7 @@ fn characters_that_would_vanish_are_counted_or_refused() {
     );
     assert_eq!(
         built(&plain(""), &model).unwrap().notices(),
-        [String::new(); 0]
+        [] as [String; 0]
     );
     // The same characters as one word give a sentence that names them, in a prompt too.
     let error = few.encode("ab é").expect_err("vanishes").to_string();
@@ -241,7 +241,7 @@ fn a_share_of_unknown_tokens_is_told() {
     // One in some 1200: nobody wants to hear of it.
     assert_eq!(
         built(&plain("x"), &model).unwrap().notices(),
-        [String::new(); 0]
+        [] as [String; 0]
     );
     let some = built(&plain(&"x y x ".repeat(20)), &model).unwrap();
     noticed(
@@ -342,7 +342,7 @@ fn a_trained_tokenizer_reads_its_own_end_as_text() {
     let train = |source: &Source| text(source).part(Split::Train).documents as f64;
     assert!((occurrences(&spelled, 0) - train(&spelled)).abs() < 1e-6);
     let plain = source("", "<|endoftext|>");
-    assert_eq!(plain.notices(), [String::new(); 0]);
+    assert!(plain.notices().is_empty(), "{:?}", plain.notices());
     // A word of the text as the end: the word itself is read in parts.
     let word = source("", "the");
     assert!((occurrences(&word, 0) - train(&word)).abs() < 1e-6);

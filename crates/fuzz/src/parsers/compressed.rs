@@ -114,7 +114,11 @@ impl Adapter for Compressed {
         } else {
             "zst"
         };
-        let kind = if input.len() % 5 == 0 { "txt" } else { "jsonl" };
+        let kind = if input.len().is_multiple_of(5) {
+            "txt"
+        } else {
+            "jsonl"
+        };
         self.reading.read(&format!("fuzz.{kind}.{packed}"), input)
     }
 }

@@ -154,7 +154,7 @@ impl Adapter for Lines {
     }
 
     fn read(&mut self, input: &[u8]) -> Verdict {
-        let name = if input.len() % 5 == 0 {
+        let name = if input.len().is_multiple_of(5) {
             "fuzz.txt"
         } else {
             "fuzz.jsonl"

@@ -210,7 +210,7 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.jsonl");
         let values: Vec<Value> = values.into_iter().map(|map| map.into_iter().collect()).collect();
-        let mut series = Series::create_or_truncate_after(&path, |_| true).unwrap();
+        let mut series = Series::resume(&path, |_| true).unwrap().series;
         for value in &values {
             series.append(value).unwrap();
         }
@@ -225,7 +225,7 @@ proptest! {
         prop_assert!(read.len() == whole || read.len() == whole + 1);
         prop_assert_eq!(&read[..], &values[..read.len()]);
         // Going on with it keeps what was whole, and what is appended stands behind it.
-        let mut series = Series::create_or_truncate_after(&path, |_| true).unwrap();
+        let mut series = Series::resume(&path, |_| true).unwrap().series;
         series.append(&json!({ "last": true })).unwrap();
         series.flush().unwrap();
         let mut expected = read;
@@ -245,8 +245,11 @@ proptest! {
         let path = put(folder.path(), "a.jsonl", text.as_bytes());
         let error = read_series(&path).expect_err("damaged");
         prop_assert_eq!(error.position().map(|(line, _)| line), Some(before + 1));
-        let refused = Series::create_or_truncate_after(&path, |_| true).expect_err("damaged");
-        prop_assert_eq!(refused.position().map(|(line, _)| line), Some(before + 1));
-        prop_assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+        // Going on with it, the line is moved aside and named.
+        let resumed = Series::resume(&path, |_| true).unwrap();
+        prop_assert_eq!(resumed.damaged, [before + 1]);
+        prop_assert_eq!(std::fs::read_to_string(&path).unwrap(), good.repeat(before + 1));
+        let aside = std::fs::read_to_string(&resumed.set_aside).unwrap();
+        prop_assert!(aside.contains(&damage), "{}", aside);
     }
 }

@@ -198,9 +198,9 @@ fn who_takes_the_lock_removes_what_was_left_half_written() {
         "analysis/llc/a.json",
         "analysis/.partial-of-another-process",
     ];
-    std::fs::create_dir_all(run.analysis().join("llc")).unwrap();
+    fs::create_dir_all(run.analysis().join("llc")).unwrap();
     for name in left.iter().chain(&kept) {
-        std::fs::write(run.root().join(name), "half").unwrap();
+        fs::write(run.root().join(name), "half").unwrap();
     }
     let _lock = run.lock().unwrap();
     for name in left {
