@@ -318,7 +318,7 @@ fn a_checkpoint_names_its_run_and_is_refused_in_anothers_folder() {
     let (one, other) = (folder("one", "one"), folder("other", "other"));
     let entry = one.write(&checkpoint(5)).unwrap();
     assert_eq!(entry.run, Some(run_key("one")));
-    assert_eq!(one.list().unwrap(), [entry.clone()]);
+    assert_eq!(one.list().unwrap(), std::slice::from_ref(&entry));
     assert_eq!(one.read(Step(5)).unwrap(), checkpoint(5));
     // The key is no part of the content: the same weights have the same hash in every run.
     let nobodys = CheckpointFolder::create(places.path().join("nobody"), &config()).unwrap();
