@@ -31,7 +31,7 @@ pub(super) fn decode(bytes: Vec<u8>) -> Result<String, ConfigError> {
     })?;
     match text.find('\0') {
         Some(at) => Err(ConfigError::new(
-            "holds a NUL byte; a configuration is a TOML file, which is plain text",
+            "not valid TOML: a NUL byte stands here; a configuration is plain text",
         )
         .at(&text, &(at..at + 1))),
         None => Ok(text),
