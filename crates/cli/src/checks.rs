@@ -20,18 +20,32 @@ static TOLD: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// Tells a person something on standard error, once in a command.
 pub fn once(sentence: String) {
-    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
-    if !told.contains(&sentence) {
+    if is_new(sentence.clone()) {
         errln!("{sentence}");
+    }
+}
+
+/// Tells a person something about a folder, once in a command, by whatever path it is named.
+fn once_about(word: &str, root: &Path, sentence: &str) {
+    let place = std::fs::canonicalize(root).unwrap_or_else(|_| root.to_owned());
+    if is_new(format!("{}: {sentence}", place.display())) {
+        errln!("{word}: {}: {sentence}", root.display());
+    }
+}
+
+fn is_new(sentence: String) -> bool {
+    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+    let new = !told.contains(&sentence);
+    if new {
         told.push(sentence);
     }
+    new
 }
 
 /// The manifest of a folder that was opened. Another version of the program and the like are told.
 pub fn manifest(folder: &RunFolder) -> Result<RunManifest> {
-    let root = folder.root().display();
     for oddity in folder.oddities(env!("CARGO_PKG_VERSION"))? {
-        once(format!("note: {root}: {oddity}"));
+        once_about("note", folder.root(), &oddity);
     }
     Ok(folder.read_manifest()?)
 }
@@ -41,11 +55,11 @@ pub fn manifest(folder: &RunFolder) -> Result<RunManifest> {
 pub fn checkpoints(folder: &RunFolder) -> Result<()> {
     let unmarked = folder.check_checkpoints()?;
     if unmarked > 0 {
-        once(format!(
-            "note: {}: {unmarked} checkpoints do not say which run they are of, as those of \
-             Ontogeny 0.1.0; that they are of this one cannot be checked",
-            folder.root().display()
-        ));
+        let sentence = format!(
+            "{unmarked} checkpoints do not say which run they are of, as those of Ontogeny 0.1.0; \
+             that they are of this one cannot be checked"
+        );
+        once_about("note", folder.root(), &sentence);
     }
     Ok(())
 }
@@ -74,12 +88,11 @@ pub fn same_replicas(folder: &RunFolder, manifest: &RunManifest, run: &Run) -> R
 /// Tells where a run's manifest and its configuration give it different names.
 pub fn tell_name(folder: &RunFolder, manifest: &RunManifest, run: &Run) {
     if manifest.name != run.config.name {
-        once(format!(
-            "note: {}: run.json calls the run `{}`, config.toml calls it `{}`",
-            folder.root().display(),
-            manifest.name,
-            run.config.name
-        ));
+        let sentence = format!(
+            "run.json calls the run `{}`, config.toml calls it `{}`",
+            manifest.name, run.config.name
+        );
+        once_about("note", folder.root(), &sentence);
     }
 }
 
@@ -88,12 +101,12 @@ pub fn tell_missing(run: &Run, folder: &RunFolder, kind: &str) -> Result<()> {
     for group in &run.groups {
         let steps = missing(run, group, folder)?;
         if !steps.is_empty() {
-            once(format!(
-                "warning: {}: {}; `{}` makes them again",
-                group.place(folder.checkpoints()).display(),
+            let sentence = format!(
+                "{}; `{}` makes them again",
                 lacking(&steps, run.schedule.steps().len()),
                 train_command(folder, kind)
-            ));
+            );
+            once_about("warning", &group.place(folder.checkpoints()), &sentence);
         }
     }
     Ok(())

@@ -181,7 +181,7 @@ pub enum StoreError {
         entries: Vec<String>,
     },
     /// A path at which there cannot be a folder.
-    #[error("`{}` cannot be a folder: {reason}", path.display())]
+    #[error("cannot create folder `{}`: {reason}", path.display())]
     NoFolder {
         /// The path as it was named.
         path: PathBuf,

@@ -27,7 +27,7 @@ pub struct Resumed {
     pub series: Series,
     /// The lines that stayed, in order.
     pub kept: Vec<Value>,
-    /// Numbers, from 1, of the damaged lines that came before one that stayed.
+    /// Numbers, from 1, of the damaged lines that will not be written again.
     pub damaged: Vec<usize>,
     /// The file that damaged lines were moved to, if there were any.
     pub set_aside: PathBuf,
@@ -38,8 +38,8 @@ impl Series {
     ///
     /// Lines for which `keep` is true stay; all others go, and so does a damaged end of the file.
     /// A run that resumes at step s keeps the lines up to s, since it will write the later ones
-    /// again. A damaged line that is followed by one to keep is lost for good, so it is moved to a
-    /// file beside this one, and its number is returned.
+    /// again. A damaged line that is followed by one to keep, or by other damaged ones up to the end,
+    /// is lost for good: it is moved to a file beside this one, and its number is returned.
     ///
     /// # Errors
     ///
@@ -62,10 +62,14 @@ impl Series {
                     kept.push(b'\n');
                     values.push(value);
                 }
-                Ok(_) => {}
+                // Whatever came before a line that goes is written again, too.
+                Ok(_) => undecided.clear(),
                 Err(_) => undecided.push((line.number, line.text)),
             }
         }
+        // The last line was being written; those before it were whole once.
+        undecided.pop();
+        damaged.append(&mut undecided);
         let set_aside = path.with_added_extension("damaged");
         if !damaged.is_empty() {
             // Those of an earlier time stay.

@@ -79,7 +79,6 @@ fn a_place_that_cannot_be_a_runs_folder_is_refused_before_anything_is_written() 
         ("dangling", "a link to `nowhere`, which does not exist"),
         ("loop", "lead back to themselves"),
         ("/dev/null", "it is a device"),
-        ("", "the path is empty"),
         (".", "already holds `dangling`, "),
         ("/", "already holds "),
         (&long, "300 bytes"),
@@ -93,6 +92,12 @@ fn a_place_that_cannot_be_a_runs_folder_is_refused_before_anything_is_written() 
         assert!(refusal.message.lines().count() <= 10);
         assert_eq!(refusal.file.as_deref(), Some(out), "{}", refusal.message);
     }
+    let empty = train(&sandbox, "", &[]).refusal();
+    assert!(
+        empty.message.contains("a value is required for '--out"),
+        "{}",
+        empty.message
+    );
     assert_eq!(sandbox.names(""), before);
     assert_eq!(sandbox.names("full"), ["notes.txt"]);
     assert_eq!(sandbox.names("jobs"), ["slurm-12.out"]);

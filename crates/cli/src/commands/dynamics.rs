@@ -113,7 +113,7 @@ fn stored(path: &Path) -> Result<Option<Stored>> {
         return Err(InFile::error(path, changed));
     }
     let stored = serde_json::from_slice(&bytes)
-        .map_err(|e| InFile::error(path, format!("does not hold dynamics: {e}; {cure}")))?;
+        .with_context(|| format!("{} does not hold dynamics; {cure}", path.display()))?;
     Ok(Some(stored))
 }
 

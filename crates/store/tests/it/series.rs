@@ -127,6 +127,19 @@ fn damage_before_a_whole_line_is_told_with_its_place_and_set_aside() {
 }
 
 #[test]
+fn damage_up_to_the_end_is_set_aside_but_for_the_line_that_was_being_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("metrics.jsonl");
+    let text = format!("{}\n{{2\n{{3\n{{4", line(1));
+    fs::write(&path, &text).unwrap();
+    let resumed = Series::resume(&path, up_to(4)).unwrap();
+    assert_eq!(resumed.damaged, [2, 3]);
+    assert_eq!(resumed.kept, [line(1)]);
+    let aside = fs::read_to_string(&resumed.set_aside).unwrap();
+    assert_eq!(aside, "{2\n{3\n");
+}
+
+#[test]
 fn ends_of_lines_of_another_system_become_ours() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("metrics.jsonl");

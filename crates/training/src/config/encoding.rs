@@ -31,7 +31,7 @@ pub(super) fn decode(bytes: Vec<u8>) -> Result<String, ConfigError> {
     })?;
     match text.find('\0') {
         Some(at) => Err(ConfigError::new(
-            "holds a NUL byte; a configuration is a TOML file, which is plain text",
+            "not valid TOML: a NUL byte stands here; a configuration is plain text",
         )
         .at(&text, &(at..at + 1))),
         None => Ok(text),
@@ -51,17 +51,18 @@ fn wide_encoding(bytes: &[u8]) -> Option<&'static str> {
             return Some(encoding);
         }
     }
+    // Per cent of zeros at even and at odd places. A few characters may be beyond the first 256.
     let zeros = |place: usize| {
         let all = bytes.iter().skip(place).step_by(2);
-        // A few characters may be beyond the first 256.
         let (zeros, count) = (all.clone().filter(|b| **b == 0).count(), all.len());
-        count >= 4 && 4 * zeros >= 3 * count
+        if count < 4 { 0 } else { 100 * zeros / count }
     };
     match (zeros(0), zeros(1)) {
-        (true, true) => Some("UTF-32"),
-        (true, false) => Some("UTF-16 (big endian)"),
-        (false, true) => Some("UTF-16 (little endian)"),
-        (false, false) => None,
+        (75.., 40..) => Some("UTF-32 (big endian)"),
+        (40.., 75..) => Some("UTF-32 (little endian)"),
+        (75.., _) => Some("UTF-16 (big endian)"),
+        (_, 75..) => Some("UTF-16 (little endian)"),
+        _ => None,
     }
 }
 
@@ -97,7 +98,7 @@ mod tests {
             (b"\xFF\xFE\0\0", &wide, "UTF-32 (little endian)"),
             (b"", &little, "UTF-16 (little endian)"),
             (b"", &big, "UTF-16 (big endian)"),
-            (b"", &wide, "UTF-32"),
+            (b"", &wide, "UTF-32 (little endian)"),
         ] {
             let told = refusal([mark, bytes].concat()).message;
             assert!(told.contains(name) && told.contains("UTF-8"), "{told}");
