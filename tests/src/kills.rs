@@ -88,7 +88,7 @@ fn timed(sandbox: &Sandbox) -> BTreeMap<Phase, Duration> {
     let mut lengths = BTreeMap::new();
     let mut run = sandbox.start(&Workload::COMMAND);
     let (mut phase, mut since) = (Phase::Building, Instant::now());
-    while !run.is_over() {
+    while run.is_running() {
         let now = Phase::of(sandbox);
         if now != phase {
             lengths.insert(phase, since.elapsed());
@@ -111,12 +111,12 @@ fn kill_in(
     let length = lengths.get(&phase).copied().unwrap_or_default();
     for attempt in 0..ATTEMPTS {
         let mut run = sandbox.start(&Workload::COMMAND);
-        while Phase::of(sandbox) < phase && !run.is_over() {
+        while Phase::of(sandbox) < phase && run.is_running() {
             std::thread::sleep(PAUSE);
         }
         // Earlier and earlier, if it was too late before.
         std::thread::sleep(length.mul_f64(chance.next() * 0.8_f64.powi(attempt as i32)));
-        if !run.is_over() {
+        if run.is_running() {
             let killed = Phase::of(sandbox);
             run.kill();
             return Some(killed);

@@ -2,10 +2,13 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::process::Stdio;
 
-use nix::pty::{Winsize, openpty};
+use nix::fcntl::{OFlag, open};
+use nix::libc::{TIOCSWINSZ, ioctl};
+use nix::pty::{Winsize, grantpt, posix_openpt, ptsname_r, unlockpt};
+use nix::sys::stat::Mode;
 
 use crate::Streams;
 
@@ -42,10 +45,20 @@ impl Pty {
             ws_xpixel: 0,
             ws_ypixel: 0,
         };
-        let pair = openpty(Some(&size), None).expect("the system gives a terminal");
+        // Not one of the commands that other tests start at this moment may get a side of it: a
+        // window that one of them holds open is not closed. `openpty` cannot promise that.
+        let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+        let master = posix_openpt(flags).expect("the system gives a terminal");
+        grantpt(&master).expect("its other side can be had");
+        unlockpt(&master).expect("its other side can be opened");
+        let name = ptsname_r(&master).expect("its other side has a name");
+        let slave = open(name.as_str(), flags, Mode::empty()).expect("it can be opened");
+        // SAFETY: the call reads one `Winsize`, which lives for as long as the call.
+        let sized = unsafe { ioctl(master.as_raw_fd(), TIOCSWINSZ, &raw const size) };
+        assert_eq!(sized, 0, "a terminal has a size");
         Self {
-            master: File::from(pair.master),
-            slave: Some(pair.slave),
+            master: File::from(OwnedFd::from(master)),
+            slave: Some(slave),
             seen: Vec::new(),
         }
     }

@@ -111,11 +111,6 @@ impl Running {
         }
     }
 
-    /// Whether it has come to its end by itself.
-    pub fn is_over(&mut self) -> bool {
-        self.status().is_some()
-    }
-
     /// Kills it (SIGKILL where there are signals).
     ///
     /// # Panics
@@ -130,6 +125,22 @@ impl Running {
         self.child.kill().expect("a child can be killed");
         let status = self.child.wait().expect("a child can be waited for");
         self.ended(status)
+    }
+
+    /// Whether a text stands on its standard error so far.
+    ///
+    /// # Panics
+    /// If that cannot be read.
+    #[cfg(unix)]
+    pub fn has_told(&self, text: &str) -> bool {
+        use std::os::unix::fs::FileExt;
+
+        // The command writes where its file stands, so the place may not be moved to read.
+        let length = self.stderr.metadata().map_or(0, |m| m.len() as usize);
+        let mut told = vec![0; length];
+        let read = self.stderr.read_exact_at(&mut told, 0);
+        read.expect("a temporary file can be read");
+        String::from_utf8_lossy(&told).contains(text)
     }
 
     /// Does what Ctrl-C does (SIGINT).

@@ -55,6 +55,11 @@ fn terminating_and_hanging_up_stop_as_ctrl_c_does_however_often() {
         for signal in signals {
             // It may be over by the later ones.
             training.signal_if_running(signal);
+            // Of two signals on their way, the system may deliver the second first.
+            let received = format!("{name} received");
+            while training.is_running() && !training.has_told(&received) {
+                sleep(Duration::from_millis(1));
+            }
         }
         let ended = training.wait();
         assert_eq!(ended.status.code(), Some(code), "{ended}");
