@@ -98,7 +98,7 @@ impl Adapter for RunFiles {
                 // As `stages` reads a run's table.
                 let text = String::from_utf8_lossy(content);
                 let rows: Result<Vec<MeasureRow>, _> =
-                    text.lines().map(serde_json::from_str).collect();
+                    text.lines().map(MeasureRow::parse).collect();
                 Verdict::of(rows)
             }
         }

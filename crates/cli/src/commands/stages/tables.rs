@@ -62,7 +62,7 @@ pub fn of_run(a: &StagesArguments) -> Result<Table> {
     })?;
     let mut rows = Vec::new();
     for (i, line) in text.lines().enumerate() {
-        let row: MeasureRow = serde_json::from_str(line).map_err(|e| {
+        let row = MeasureRow::parse(line).map_err(|e| {
             let damage = format!(
                 "line {}: {e}; `ontogeny analyze {}` writes the table anew",
                 i + 1,
