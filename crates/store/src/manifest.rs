@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::StoreError;
+use crate::excerpt::excerpt;
 use crate::files::{parse_json, write_json};
 use crate::key::Key;
 use crate::run_folder::RunFolder;
@@ -96,7 +97,10 @@ impl RunFolder {
                     });
                 }
                 None => {
-                    let problem = format!("is {schema} and no whole number; it should be 1");
+                    let problem = format!(
+                        "is {} and no whole number; it should be 1",
+                        excerpt(&schema.to_string())
+                    );
                     return Err(wrong("schema", problem));
                 }
             },
@@ -105,7 +109,7 @@ impl RunFolder {
         if !KINDS.contains(&manifest.device_kind.as_str()) {
             let problem = format!(
                 "is `{}`, which is no kind of device that this version knows; the kinds are {}",
-                manifest.device_kind,
+                excerpt(&manifest.device_kind),
                 KINDS.join(", ")
             );
             return Err(wrong("device_kind", problem));
@@ -113,7 +117,7 @@ impl RunFolder {
         if !is_rfc3339(&manifest.created) {
             let problem = format!(
                 "is `{}` and no moment such as {}",
-                manifest.created,
+                excerpt(&manifest.created),
                 rfc3339(SystemTime::UNIX_EPOCH)
             );
             return Err(wrong("created", problem));
@@ -135,7 +139,7 @@ impl RunFolder {
             found.push(format!(
                 "was made by Ontogeny {}, and this is {version}: training may not go on bit for \
                  bit, and figures may be computed differently",
-                manifest.version
+                excerpt(&manifest.version)
             ));
         }
         let known = serde_json::to_value(&manifest).unwrap_or_default();
@@ -149,7 +153,7 @@ impl RunFolder {
         if !strange.is_empty() {
             found.push(format!(
                 "run.json has {}, which this version does not know and does not read",
-                strange.join(", ")
+                excerpt(&strange.join(", "))
             ));
         }
         if manifest.created > rfc3339(SystemTime::now()) {
