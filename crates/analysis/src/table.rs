@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use ontogeny_store::{excerpt, write_atomically};
+use ontogeny_store::{shortened, write_atomically};
 use serde::{Deserialize, Serialize};
 
 use crate::columns::{Column, to_parquet};
@@ -29,22 +29,13 @@ pub struct MeasureRow {
     pub words: BTreeMap<String, String>,
 }
 
-/// Bytes of a message about a line that are told whole.
-const LONGEST_PROBLEM: usize = 400;
-
 impl MeasureRow {
     /// Reads a row from its line of JSON.
     ///
     /// # Errors
     /// What is wrong with the line, in a few words however long it is.
     pub fn parse(line: &str) -> Result<Self, String> {
-        serde_json::from_str(line).map_err(|error| {
-            let problem = error.to_string();
-            match problem.len() > LONGEST_PROBLEM {
-                true => excerpt(&problem),
-                false => problem,
-            }
-        })
+        serde_json::from_str(line).map_err(|error| shortened(&error.to_string()))
     }
 }
 

@@ -32,3 +32,14 @@ pub fn excerpt(text: &str) -> String {
         _ => plain(text),
     }
 }
+
+/// Bytes of a parser's message that are told whole.
+const LONGEST_PROBLEM: usize = 400;
+
+/// What a parser says, which may quote its input at any length.
+pub fn shortened(problem: &str) -> String {
+    match problem.len() > LONGEST_PROBLEM || problem.contains('\n') {
+        true => excerpt(problem),
+        false => problem.to_owned(),
+    }
+}

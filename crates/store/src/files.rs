@@ -9,14 +9,11 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::StoreError;
-use crate::excerpt::excerpt;
+use crate::excerpt::shortened;
 use crate::step::Step;
 
 /// How the names of files begin that are still being written.
 pub(crate) const PARTIAL: &str = ".partial-";
-
-/// Bytes of a parser's message that are told whole.
-const LONGEST_PROBLEM: usize = 400;
 
 /// Writes a file so that, whatever is killed or loses power at whatever moment, `path` holds
 /// either what it held before or all of `bytes`.
@@ -228,14 +225,6 @@ pub(crate) fn json_error(
         line: lines_before + error.line().max(1),
         column: error.column().max(1),
         problem: shortened(problem),
-    }
-}
-
-/// What a parser says may quote the file at any length.
-fn shortened(problem: &str) -> String {
-    match problem.len() > LONGEST_PROBLEM || problem.contains('\n') {
-        true => excerpt(problem),
-        false => problem.to_owned(),
     }
 }
 

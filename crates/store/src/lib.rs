@@ -57,7 +57,7 @@ pub use checkpoint::Checkpoint;
 pub use checkpoint_folder::{CheckpointEntry, CheckpointFolder};
 pub use contained::contained;
 pub use error::StoreError;
-pub use excerpt::excerpt;
+pub use excerpt::{excerpt, shortened};
 pub use files::{check_folder, create_folder, write_atomically};
 pub use key::{Key, KeyBuilder, ParseKeyError};
 pub use manifest::{RUN_SCHEMA, ReplicaEntry, RunManifest};
