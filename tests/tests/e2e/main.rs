@@ -12,6 +12,7 @@ mod dynamics;
 mod estimator;
 mod folders;
 mod full_disk;
+mod golden;
 mod kills;
 mod mixed;
 mod online;
