@@ -86,12 +86,18 @@ pub enum DataError {
         message: String,
     },
     /// A compressed file that cannot be decompressed.
-    #[error("cannot decompress {path}: {message}", path = path.display())]
+    #[error("{path} cannot be decompressed: {message}", path = path.display())]
     Compressed {
         /// The file.
         path: PathBuf,
         /// What is wrong and what would be right.
         message: String,
+    },
+    /// A file that was written to while it was read.
+    #[error("{path} changed while it was read: run it again once it is complete", path = path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
     },
     /// A text in UTF-16 or UTF-32.
     #[error(
@@ -143,7 +149,7 @@ pub enum DataError {
         message: String,
     },
     /// No text at all.
-    #[error("the corpus {path} is empty: {message}", path = path.display())]
+    #[error("{path} is empty: {message}", path = path.display())]
     EmptyCorpus {
         /// The key that named it.
         key: Cow<'static, str>,
@@ -221,6 +227,7 @@ impl DataError {
             | Self::SpecialFile { path, .. }
             | Self::Link { path, .. }
             | Self::Compressed { path, .. }
+            | Self::Changed { path }
             | Self::Wide { path, .. }
             | Self::NotUtf8 { path, .. }
             | Self::BadLine { path, .. }

@@ -37,6 +37,9 @@ pub(crate) struct Header {
     pub(crate) notices: Vec<String>,
     /// The tokenizer, as the text of a `tokenizer.json`.
     pub(crate) tokenizer: String,
+    /// BLAKE3 of this header without this entry; files of 0.1.0 have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) seal: Option<String>,
 }
 
 /// Sizes of a part of a corpus.
@@ -68,6 +71,21 @@ impl Header {
             [] => vec![[self.train, self.held_out]],
             several => several.to_vec(),
         }
+    }
+
+    /// The hash of the header without its seal.
+    fn hash_of_rest(&self) -> serde_json::Result<String> {
+        let rest = Self {
+            seal: None,
+            ..self.clone()
+        };
+        Ok(hash(&serde_json::to_vec(&rest)?))
+    }
+
+    /// Whether it is as it was written, as far as it says.
+    fn is_whole(&self) -> bool {
+        let own = || self.hash_of_rest().ok();
+        self.seal.is_none() || self.seal == own()
     }
 
     /// Whether the corpora add up to the parts.
@@ -130,6 +148,7 @@ impl TokenFile {
             && matches!(header.width, 2 | 4)
             && header.bytes() == Some(tokens.len() as u64)
             && header.adds_up()
+            && header.is_whole()
             && header.hash == hash(tokens);
         if !whole {
             return None;
@@ -191,9 +210,10 @@ impl TokenFile {
 
     /// Sees to it that the same tokens lie at another place, as a link if possible.
     pub(crate) fn place_at(&self, path: &Path) -> Result<(), DataError> {
-        if path.exists() {
+        if self.file.as_deref() == Some(path) || Self::open(path, &self.header.key)?.is_some() {
             return Ok(());
         }
+        // A damaged one is replaced.
         let linked = self
             .file
             .as_ref()
@@ -269,6 +289,7 @@ fn start(mut header: Header, tokens: impl Iterator<Item = u32>) -> std::io::Resu
         Ok(())
     })?;
     header.hash = hasher.finalize().to_hex().to_string();
+    header.seal = Some(header.hash_of_rest()?);
     let mut json = serde_json::to_vec(&header)?;
     json.resize(json.len().next_multiple_of(8), b' ');
     let len = (json.len() as u64).to_le_bytes();
@@ -353,7 +374,42 @@ mod tests {
             corpora: Vec::new(),
             notices: Vec::new(),
             tokenizer: "{}".to_owned(),
+            seal: None,
         }
+    }
+
+    #[test]
+    fn a_header_that_was_changed_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.tokens");
+        TokenFile::write(&path, header(2), 1..=5).unwrap();
+        let whole = fs::read(&path).unwrap();
+        let at = whole.windows(4).position(|w| w == b"\"{}\"").unwrap();
+        let mut changed = whole.clone();
+        changed[at + 1] = b'[';
+        fs::write(&path, changed).unwrap();
+        assert!(TokenFile::open(&path, &header(2).key).unwrap().is_none());
+        // One without a seal, as 0.1.0 wrote it.
+        let text = String::from_utf8_lossy(&whole[16..]).into_owned();
+        let seal = text.find(",\"seal\"").unwrap();
+        let end = seal + text[seal..].find('}').unwrap();
+        let mut unsealed = whole.clone();
+        unsealed[16 + seal] = b'}';
+        unsealed[16 + seal + 1..=16 + end].fill(b' ');
+        fs::write(&path, unsealed).unwrap();
+        assert!(TokenFile::open(&path, &header(2).key).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_damaged_file_is_replaced_by_a_whole_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let [shared, own] = ["a.tokens", "b.tokens"].map(|name| folder.path().join(name));
+        TokenFile::write(&shared, header(2), 1..=5).unwrap();
+        let key = header(2).key;
+        let file = TokenFile::open(&shared, &key).unwrap().expect("whole");
+        fs::write(&own, b"damaged").unwrap();
+        file.place_at(&own).unwrap();
+        assert_eq!(fs::read(&own).unwrap(), fs::read(&shared).unwrap());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use ontogeny_store::{Key, KeyBuilder};
 
@@ -29,8 +30,23 @@ pub(crate) struct Corpus {
     root: PathBuf,
     files: Vec<CorpusFile>,
     field: String,
-    /// What was noticed while its files were listed and named.
+    /// What was noticed while its files were listed and named: of this place, whatever has the
+    /// same content elsewhere.
     notices: Vec<String>,
+    /// Size and time of each file as its content was named.
+    stamps: Vec<Option<Stamp>>,
+}
+
+/// By which a file is seen to change.
+type Stamp = (u64, SystemTime);
+
+/// The documents of a corpus.
+pub(crate) struct Documents {
+    pub(crate) texts: Vec<String>,
+    /// The number of each among all that the files hold, from 1.
+    pub(crate) numbers: Vec<u64>,
+    /// What was noticed of them.
+    pub(crate) notices: Vec<String>,
 }
 
 impl Corpus {
@@ -73,6 +89,7 @@ impl Corpus {
                 // The shipped file's own member, whatever the configuration reads elsewhere.
                 field: "text".to_owned(),
                 notices: Vec::new(),
+                stamps: Vec::new(),
             });
         }
         let root = base.join(named.path);
@@ -115,6 +132,7 @@ impl Corpus {
             files: files.collect(),
             field: field.to_owned(),
             notices,
+            stamps: Vec::new(),
         })
     }
 
@@ -128,6 +146,7 @@ impl Corpus {
         let mut key = KeyBuilder::new("corpus/1");
         let mut first_of: HashMap<blake3::Hash, usize> = HashMap::new();
         let mut copies = Vec::new();
+        self.stamps = self.files.iter().map(stamp).collect();
         for (number, file) in self.files.iter().enumerate() {
             key = key.text("format", file.kind.name());
             if file.kind != Kind::Text {
@@ -144,6 +163,7 @@ impl Corpus {
                 key = key.text("byte_order_mark", "stripped");
             }
             match first_of.get(&hash) {
+                _ if hasher.count() == 0 => {}
                 Some(&first) => copies.push((number, first)),
                 None => {
                     first_of.insert(hash, number);
@@ -164,16 +184,26 @@ impl Corpus {
         Ok(key.finish())
     }
 
-    /// All documents, in order, and what was noticed of them; those that are null or without a
-    /// visible character are left out.
-    pub(crate) fn documents(&self) -> Result<(Vec<String>, Vec<String>), DataError> {
+    /// What was noticed while its files were listed and named.
+    pub(crate) fn notices(&self) -> &[String] {
+        &self.notices
+    }
+
+    /// All documents, in order; those that are null or without a visible character are left out.
+    pub(crate) fn documents(&self) -> Result<Documents, DataError> {
         let mut documents = Vec::new();
         let mut tally = Tally::default();
         for file in &self.files {
             file.read(&self.field, &mut tally, &mut documents)?;
         }
-        let mut notices = self.notices.clone();
-        notices.extend(tally.notices(&self.key, &self.field));
+        // Other documents under the key of what was there before would stay in the cache for good.
+        for (file, before) in self.files.iter().zip(&self.stamps) {
+            if stamp(file) != *before {
+                return Err(DataError::Changed {
+                    path: file.path.clone(),
+                });
+            }
+        }
         if documents.is_empty() {
             return Err(DataError::EmptyCorpus {
                 key: self.key.clone(),
@@ -184,7 +214,22 @@ impl Corpus {
                 },
             });
         }
-        Ok((documents, notices))
+        Ok(Documents {
+            texts: documents,
+            notices: tally.notices(&self.key, &self.field),
+            numbers: tally.numbers,
+        })
+    }
+}
+
+/// Size and time of a file, where it lies on disk and its file system knows them.
+fn stamp(file: &CorpusFile) -> Option<Stamp> {
+    match file.shipped {
+        Some(_) => None,
+        None => {
+            let about = fs::metadata(&file.path).ok()?;
+            Some((about.len(), about.modified().ok()?))
+        }
     }
 }
 

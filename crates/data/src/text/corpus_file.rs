@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Cursor, Read};
 use std::path::PathBuf;
 
-use super::decompress::{self, explain, limit};
+use super::decompress::{self, explain};
 use super::encoding::{MARK, SAMPLE, guess, wide};
 use super::kind::{Kind, Packing, foreign, packing};
 use super::left_out::Tally;
@@ -94,7 +94,7 @@ impl CorpusFile {
             path: self.path.clone(),
             message: explain(&error, packing),
         };
-        let mut reader = decompress::reader(whole, packing, limit(size)).map_err(broken)?;
+        let mut reader = decompress::reader(whole, packing).map_err(broken)?;
         let mut start = Vec::new();
         reader
             .by_ref()
@@ -201,22 +201,27 @@ impl CorpusFile {
                 self.no_utf8(&line, error.valid_up_to(), number, offset, bytes.packing)
             })?;
             offset += read as u64;
+            let text = text.strip_suffix('\n').unwrap_or(text);
             if text.trim().is_empty() {
                 blank += 1;
                 continue;
             }
-            let found = lines::read(text, field).map_err(|message| DataError::BadLine {
-                path: self.path.clone(),
-                line: number,
-                message: match first && text.trim_start().starts_with('[') {
-                    true => {
-                        "the file is one JSON array, not lines: each line is one object; `jq -c \
-                             '.[]' FILE > NEW.jsonl` makes lines of it"
-                            .to_owned()
-                    }
-                    false => message,
-                },
-            })?;
+            let found = match lines::read(text, field) {
+                Ok(found) => found,
+                Err(message) => {
+                    let at_end = || bytes.reader.fill_buf().is_ok_and(<[u8]>::is_empty);
+                    return Err(DataError::BadLine {
+                        path: self.path.clone(),
+                        line: number,
+                        message: match first && lines::is_array_of_file(text, at_end) {
+                            true => "the file is one JSON array, not lines: each line is one \
+                                     object; `jq -c '.[]' FILE > NEW.jsonl` makes lines of it"
+                                .to_owned(),
+                            false => message,
+                        },
+                    });
+                }
+            };
             first = false;
             tally.blank_lines += std::mem::take(&mut blank);
             tally.repeated_members += u64::from(found.repeated);

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::thread;
 
+use ontogeny_store::{contained, excerpt};
 use tokenizers::models::ModelWrapper;
 use tokenizers::models::bpe::BPE;
 use tokenizers::{Model, OffsetReferential, OffsetType, PreTokenizer};
@@ -29,8 +30,8 @@ const SHOWN: usize = 40;
 /// A document, or a part of one.
 #[derive(Clone, Copy)]
 struct Piece<'a> {
-    /// Place of the document in its corpus, from 0.
-    document: usize,
+    /// Number of the document in its corpus, from 1.
+    document: u64,
     text: &'a str,
     ends_document: bool,
 }
@@ -48,12 +49,13 @@ impl Tokenizer {
     /// The tokens of a text. Characters without a token are refused.
     pub(crate) fn encode(&self, text: &str) -> Result<EncodedText, DataError> {
         let mut encoder = Encoder::new(self);
+        encoder.tally.document = 1;
         let mut tokens = Vec::new();
         encoder
             .encode(text, &mut tokens)
             .map_err(|reason| self.refused(reason))?;
         let mut tally = encoder.tally;
-        tally.see_text(self, 0, text);
+        tally.see_text(self, 1, text);
         tally.see_length(tokens.len());
         match tally.vanished_sentence() {
             Some(vanished) => Err(self.refused(vanished)),
@@ -64,11 +66,11 @@ impl Tokenizer {
         }
     }
 
-    /// Shows each document's tokens to `see`, in order. Documents come with their places in the
+    /// Shows each document's tokens to `see`, in order. Documents come with their numbers in the
     /// corpus that `named` names. `told` hears of the bytes that were encoded since the last time.
     pub(super) fn encode_each(
         &self,
-        documents: &[(usize, &str)],
+        documents: &[(u64, &str)],
         named: &str,
         mut told: impl FnMut(u64) -> Result<(), DataError>,
         mut see: impl FnMut(&[u32]),
@@ -89,7 +91,7 @@ impl Tokenizer {
             let encoded = encode_batch(&mut encoders, &batch);
             for (piece, encoded) in batch.iter().zip(encoded) {
                 let encoded = encoded.map_err(|reason| {
-                    let number = piece.document + 1;
+                    let number = piece.document;
                     self.refused(format!("document {number} of {named}: {reason}"))
                 })?;
                 tokens.extend(encoded);
@@ -110,7 +112,7 @@ impl Tokenizer {
         Ok(tally)
     }
 
-    fn pieces<'a>(&self, document: usize, text: &'a str) -> impl Iterator<Item = Piece<'a>> {
+    fn pieces<'a>(&self, document: u64, text: &'a str) -> impl Iterator<Item = Piece<'a>> {
         let bytes = match self.splitting {
             Splitting::ByteWords | Splitting::Spaces => PIECE_BYTES,
             Splitting::Whole => usize::MAX,
@@ -266,6 +268,16 @@ impl<'a> Encoder<'a> {
 
     /// Appends the tokens of a text, or says why it has none.
     fn encode(&mut self, text: &str, tokens: &mut Vec<u32>) -> Result<(), String> {
+        // The library panics on some texts with some normalizers.
+        contained(|| self.encode_parts(text, tokens)).unwrap_or_else(|said| {
+            Err(format!(
+                "it cannot be encoded by this tokenizer: {}",
+                excerpt(&said)
+            ))
+        })
+    }
+
+    fn encode_parts(&mut self, text: &str, tokens: &mut Vec<u32>) -> Result<(), String> {
         self.tally.characters += text.chars().count() as u64;
         match self.tokenizer.splitting {
             Splitting::ByteWords => words(text).try_for_each(|word| self.word(word, tokens)),
@@ -498,8 +510,7 @@ mod tests {
             let tokenizer = tokenizer(normalizer, pre_tokenizer);
             assert_eq!(tokenizer.splitting, splitting, "{name}");
             let texts = [150_000, 0, 10, 70_000].map(|bytes| random_text(bytes as u64, bytes));
-            let documents: Vec<(usize, &str)> =
-                texts.iter().map(String::as_str).enumerate().collect();
+            let documents: Vec<(u64, &str)> = (1..).zip(texts.iter().map(String::as_str)).collect();
             let mut found = Vec::new();
             tokenizer
                 .encode_each(

@@ -147,7 +147,10 @@ pub(super) fn foreign(start: &[u8]) -> Option<(&'static str, &'static str)> {
         () if begins(b"\x89HDF\r\n") => ("HDF5", "save its texts as .jsonl"),
         () if begins(b"\x89PNG\r\n") => ("PNG", "a corpus is made of text"),
         () if begins(b"\x93NUMPY") => ("NumPy", "save its texts as .jsonl"),
-        () if start.get(257..262) == Some(b"ustar") => ("a tar archive", "unpack it into a folder"),
+        // Its header has zeros before the mark; a text may spell it there.
+        () if start.get(257..262) == Some(b"ustar") && start[..257].contains(&0) => {
+            ("a tar archive", "unpack it into a folder")
+        }
         () => return None,
     })
 }
@@ -178,6 +181,10 @@ mod tests {
         let name = |start: &[u8]| foreign(start).map(|(name, _)| name);
         assert_eq!(name(b"BZh91AY&SY\x01"), Some("bzip2"));
         assert_eq!(name(b"PAR1\x15\x04\x15\xff\xee"), Some("Parquet"));
+        let mut tar = [b"corpus/a.txt", &[0; 245][..], b"ustar\0"].concat();
+        assert_eq!(name(&tar), Some("a tar archive"));
+        tar[12..257].fill(b'g');
+        assert_eq!(name(&tar), None);
         for text in ["BZh is a name", "PAR1 is a name", "PK", "", "plain"] {
             assert_eq!(name(text.as_bytes()), None, "{text}");
         }

@@ -18,6 +18,8 @@ pub(super) struct Tally {
     /// Documents that were there before.
     copies: u64,
     all: u64,
+    /// The numbers of those that were kept, from 1.
+    pub(super) numbers: Vec<u64>,
     /// Beginnings of the documents' hashes.
     seen: HashSet<u128>,
 }
@@ -34,6 +36,7 @@ impl Tally {
             self.left_out.entry(kind).or_default()[1] += 1;
             return None;
         }
+        self.numbers.push(self.all);
         self.marks += u64::from(text.contains('\u{feff}'));
         let hash = blake3::hash(text.as_bytes());
         let start = hash.as_bytes().first_chunk().copied().unwrap_or_default();
@@ -107,6 +110,7 @@ mod tests {
             let found = tally.keep(kind, text.map(str::to_owned));
             assert_eq!(found.is_some(), kept, "{text:?}");
         }
+        assert_eq!(tally.numbers, [1, 5, 6]);
         tally.blank_lines = 1;
         assert_eq!(
             tally.notices("corpus", "text"),

@@ -69,6 +69,16 @@ pub(super) fn read(line: &str, field: &str) -> Result<Line, String> {
     }
 }
 
+/// Whether a file's first line begins an array that takes the whole file; `at_end` says whether
+/// nothing follows.
+pub(super) fn is_array_of_file(line: &str, at_end: impl FnOnce() -> bool) -> bool {
+    line.trim_start().starts_with('[')
+        && match serde_json::from_str::<IgnoredAny>(line) {
+            Ok(_) => at_end(),
+            Err(error) => error.is_eof(),
+        }
+}
+
 /// An object of which one member is kept.
 struct Object<'a> {
     field: &'a str,

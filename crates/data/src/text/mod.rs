@@ -89,10 +89,10 @@ impl Text {
         if let Some(kept) = cache.kept(spec)
             && let Some(why) = why_not(&material, &kept)
             && let Some(tokens) = cache.open(&kept)
+            && let Ok(tokenizer) = Tokenizer::of(&tokens, spec)
         {
-            let tokenizer = Tokenizer::of(&tokens, spec)?;
             let notice = format!("{why}; the tokens that are kept with the run are used");
-            return Self::new(spec, n_ctx, tokens, tokenizer, Some(notice));
+            return Self::new(spec, n_ctx, tokens, tokenizer, vec![notice]);
         }
         let Material {
             corpora,
@@ -105,16 +105,18 @@ impl Text {
                 (Some((tokens, None)), Some(loaded)) => (tokens, None, loaded),
                 (_, loaded) => tokenize(spec, n_ctx, &corpora, loaded, keys, cache, watch)?,
             };
-        Self::new(spec, n_ctx, tokens, tokenizer, notice)
+        let of_places = corpora.iter().flat_map(|corpus| corpus.notices().to_vec());
+        let notices = of_places.chain(notice).collect();
+        Self::new(spec, n_ctx, tokens, tokenizer, notices)
     }
 
-    /// The source over tokens that are there; `notice` is told after those of the tokens.
+    /// The source over tokens that are there; `notices` are told before those of the tokens.
     fn new(
         spec: &TextSpec,
         n_ctx: usize,
         tokens: TokenFile,
         tokenizer: Tokenizer,
-        notice: Option<String>,
+        mut notices: Vec<String>,
     ) -> Result<Self, DataError> {
         let content = tokens.header.key;
         long_enough(&tokens.header, spec, n_ctx)?;
@@ -134,8 +136,7 @@ impl Text {
                 key = key.number("share", share.to_bits());
             }
         }
-        let mut notices = tokens.header.notices.clone();
-        notices.extend(notice);
+        notices.extend(tokens.header.notices.iter().cloned());
         Ok(Self {
             tokens,
             notices,

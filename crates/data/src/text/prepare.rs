@@ -3,7 +3,7 @@
 use ontogeny_store::{Key, KeyBuilder};
 
 use super::cache::{Header, Part, TokenFile};
-use super::corpus::Corpus;
+use super::corpus::{Corpus, Documents};
 use super::tally::Tally;
 use super::token_cache::TokenCache;
 use super::tokenizer::Tokenizer;
@@ -48,7 +48,11 @@ impl TokenKeys {
             };
             let stored = match loaded {
                 Some(_) => None,
-                None => Some(Tokenizer::of(&tokens, spec)?),
+                // The tokens are then made again, with it.
+                None => match Tokenizer::of(&tokens, spec) {
+                    Ok(stored) => Some(stored),
+                    Err(_) => continue,
+                },
             };
             let tokenizer = loaded.or(stored.as_ref());
             if key == self.spelled || tokenizer.is_some_and(|t| only_ends(&tokens, t)) {
@@ -95,11 +99,11 @@ pub(super) fn tokenize(
     let mut documents = Vec::new();
     let mut notices = Vec::new();
     for corpus in corpora {
-        let (texts, noticed) = corpus.documents()?;
-        documents.push(texts);
-        notices.extend(noticed);
+        let mut read = corpus.documents()?;
+        notices.append(&mut read.notices);
+        documents.push(read);
     }
-    let texts: Vec<[Vec<(usize, &str)>; 2]> = documents
+    let texts: Vec<[Vec<(u64, &str)>; 2]> = documents
         .iter()
         .map(|documents| split(documents, spec.held_out))
         .collect();
@@ -122,10 +126,13 @@ pub(super) fn tokenize(
         encoded += more;
         tell(watch, BuildPhase::Tokenize, encoded, bytes)
     };
-    for (parts, named) in texts.iter().zip(spec.named()) {
-        let encoded = encode(&tokenizer, parts, named.path, spec.held_out, &mut told)?;
+    for (number, (parts, named)) in (1..).zip(texts.iter().zip(spec.named())) {
+        let mut encoded = encode(&tokenizer, parts, named.path, spec.held_out, &mut told)?;
         corpora.push(encoded.sizes);
         tokens.push(encoded.tokens);
+        if texts.len() > 1 {
+            encoded.tally.is_of_corpus(number);
+        }
         tally.add(encoded.tally);
     }
     if let Some(refusal) = tally.refusal() {
@@ -152,6 +159,7 @@ pub(super) fn tokenize(
         },
         notices,
         tokenizer: tokenizer.json()?,
+        seal: None,
     };
     // Before anything is written: the same text with a smaller context may come later or never.
     long_enough(&header, spec, n_ctx)?;
@@ -163,12 +171,13 @@ pub(super) fn tokenize(
     Ok((file, notice, tokenizer))
 }
 
-/// The documents of a corpus to train on, and those held out, with their places in it.
-fn split(documents: &[String], share: f64) -> [Vec<(usize, &str)>; 2] {
+/// The documents of a corpus to train on, and those held out, with their numbers in it.
+fn split(documents: &Documents, share: f64) -> [Vec<(u64, &str)>; 2] {
     let mut parts = [Vec::new(), Vec::new()];
-    let held_out = held_out(documents, share);
-    for (place, (document, held_out)) in documents.iter().zip(held_out).enumerate() {
-        parts[usize::from(held_out)].push((place, document.as_str()));
+    let held_out = held_out(&documents.texts, share);
+    let numbered = documents.numbers.iter().zip(&documents.texts);
+    for ((number, document), held_out) in numbered.zip(held_out) {
+        parts[usize::from(held_out)].push((*number, document.as_str()));
     }
     parts
 }
@@ -183,7 +192,7 @@ struct Encoded {
 /// The tokens of the parts of the corpus at `path`, with their sizes and what was counted.
 fn encode(
     tokenizer: &Tokenizer,
-    texts: &[Vec<(usize, &str)>; 2],
+    texts: &[Vec<(u64, &str)>; 2],
     path: &str,
     share: f64,
     told: &mut impl FnMut(u64) -> Result<(), DataError>,

@@ -1,6 +1,7 @@
 //! What tokens do not say of a text, counted, and the sentences about it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
 
 use super::tokenizer::Tokenizer;
 
@@ -19,8 +20,8 @@ const NAMED: usize = 5;
 /// Counts over texts; adding up the counts of several texts is counting over all.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
-    /// Place in its corpus of the document that is read, from 0.
-    pub(super) document: usize,
+    /// Number in its corpus of the document that is read, from 1.
+    pub(super) document: u64,
     /// Characters of text.
     pub(super) characters: u64,
     documents: u64,
@@ -29,14 +30,44 @@ pub(crate) struct Tally {
     empty: u64,
     /// Documents that spell a control token, and the first of them.
     spelling: u64,
-    first_spelling: Option<usize>,
+    first_spelling: Option<Place>,
+    /// Control tokens that they spell, a few.
+    spelled: BTreeSet<String>,
     unknown: u64,
     unknown_words: HashMap<String, u64>,
     /// Control tokens that a text has all the same.
     control: HashMap<u32, u64>,
     vanished: u64,
     vanished_characters: HashMap<char, u64>,
-    first_vanished: Option<usize>,
+    first_vanished: Option<Place>,
+}
+
+/// Where a document is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    /// Which of several corpora, from 1.
+    corpus: Option<u64>,
+    /// From 1.
+    document: u64,
+}
+
+impl Place {
+    fn of(document: u64) -> Self {
+        Self {
+            corpus: None,
+            document,
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "document {}", self.document)?;
+        match self.corpus {
+            Some(corpus) => write!(f, " of corpus {corpus}"),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Tally {
@@ -61,7 +92,7 @@ impl Tally {
     pub(super) fn see_vanished(&mut self, c: char) {
         self.vanished += 1;
         *self.vanished_characters.entry(c).or_default() += 1;
-        self.first_vanished = earlier(self.first_vanished, Some(self.document));
+        self.first_vanished = earlier(self.first_vanished, Some(Place::of(self.document)));
     }
 
     /// A whole document came to so many tokens.
@@ -72,10 +103,22 @@ impl Tally {
     }
 
     /// Looks for control tokens that a document spells.
-    pub(super) fn see_text(&mut self, tokenizer: &Tokenizer, document: usize, text: &str) {
-        if tokenizer.spelled.as_ref().is_some_and(|s| s.is_match(text)) {
-            self.spelling += 1;
-            self.first_spelling = earlier(self.first_spelling, Some(document));
+    pub(super) fn see_text(&mut self, tokenizer: &Tokenizer, document: u64, text: &str) {
+        let Some(found) = tokenizer.spelled.as_ref().and_then(|s| s.find(text)) else {
+            return;
+        };
+        self.spelling += 1;
+        self.first_spelling = earlier(self.first_spelling, Some(Place::of(document)));
+        if self.spelled.len() < NAMED {
+            self.spelled.insert(found.as_str().to_owned());
+        }
+    }
+
+    /// Says which of several corpora the counts are of, from 1.
+    pub(super) fn is_of_corpus(&mut self, number: u64) {
+        let firsts = [&mut self.first_spelling, &mut self.first_vanished];
+        for place in firsts.into_iter().flatten() {
+            place.corpus = Some(number);
         }
     }
 
@@ -86,6 +129,7 @@ impl Tally {
         self.empty += other.empty;
         self.spelling += other.spelling;
         self.first_spelling = earlier(self.first_spelling, other.first_spelling);
+        self.spelled.extend(other.spelled);
         self.unknown += other.unknown;
         for (word, count) in other.unknown_words {
             *self.unknown_words.entry(word).or_default() += count;
@@ -121,10 +165,10 @@ impl Tally {
 
     /// What was dropped, if anything was.
     pub(super) fn vanished_sentence(&self) -> Option<String> {
-        let first = self.first_vanished? + 1;
+        let first = self.first_vanished?;
         let words = self.vanished_characters.iter();
         Some(format!(
-            "{} of {} characters ({}) have no token and would vanish: {}, first in document \
+            "{} of {} characters ({}) have no token and would vanish: {}, first in \
              {first}; set `unk_token` or `byte_fallback` of `model` in the tokenizer's file, or \
              take a byte-level tokenizer",
             self.vanished,
@@ -159,17 +203,14 @@ impl Tally {
     pub(super) fn notices_of_text(&self, tokenizer: &Tokenizer) -> Vec<String> {
         let mut notices = Vec::new();
         if let Some(first) = self.first_spelling {
-            let control = tokenizer.control.values();
-            let mut spelled: Vec<_> = control.map(|text| format!("`{text}`")).collect();
-            spelled.sort_unstable();
-            spelled.truncate(NAMED);
+            let spelled = self.spelled.iter().take(NAMED);
+            let spelled: Vec<_> = spelled.map(|text| format!("`{text}`")).collect();
             let spelled = spelled.join(", ");
             let who = match self.documents {
                 1 => format!("the text spells a control token ({spelled})"),
                 n => format!(
-                    "{} of {n} documents spell a control token ({spelled}), first document {}",
-                    self.spelling,
-                    first + 1
+                    "{} of {n} documents spell a control token ({spelled}), first {first}",
+                    self.spelling
                 ),
             };
             notices.push(format!("{who}: it is read as text there, not as the token"));
@@ -226,7 +267,7 @@ impl Tally {
     }
 }
 
-fn earlier(a: Option<usize>, b: Option<usize>) -> Option<usize> {
+fn earlier(a: Option<Place>, b: Option<Place>) -> Option<Place> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (one, other) => one.or(other),

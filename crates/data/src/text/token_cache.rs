@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ontogeny_store::{Key, write_atomically};
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,8 @@ pub struct TokenCache {
     others: Vec<PathBuf>,
     /// What the sources of an earlier run were made of.
     kept: Option<KeptSources>,
+    /// Files that were made through this value or a clone of it.
+    made: Arc<Mutex<Vec<PathBuf>>>,
 }
 
 impl TokenCache {
@@ -36,7 +39,17 @@ impl TokenCache {
             own: folder.into(),
             others: Vec::new(),
             kept: None,
+            made: Arc::default(),
         }
+    }
+
+    /// Files that were made through this value and its clones: not those that were there, and not
+    /// those of other processes.
+    pub fn made(&self) -> Vec<PathBuf> {
+        self.made
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Looks in another folder as well, without writing there.
@@ -79,14 +92,21 @@ impl TokenCache {
         tokens: impl Iterator<Item = u32> + Clone,
     ) -> Result<(TokenFile, Option<String>), DataError> {
         let path = path(&self.own, &header.key);
+        let was_there = path.exists();
         match TokenFile::write(&path, header.clone(), tokens.clone()) {
-            Ok(()) => {}
+            Ok(()) if was_there => {}
+            Ok(()) => self
+                .made
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(path.clone()),
             Err(DataError::Io { source, .. })
                 if matches!(
                     source.kind(),
                     ErrorKind::PermissionDenied
                         | ErrorKind::ReadOnlyFilesystem
                         | ErrorKind::NotADirectory
+                        | ErrorKind::AlreadyExists
                 ) =>
             {
                 let notice = format!(

@@ -147,7 +147,10 @@ impl Tokenizer {
         // The reader panics on some damaged files.
         let mut inner = contained(|| Inner::from_bytes(json.to_string()))
             .unwrap_or_else(|said| Err(said.into()))
-            .map_err(|error| wrong(format!("not a tokenizer.json: {error}")))?;
+            .map_err(|error| {
+                let error = ontogeny_store::shortened(&error.to_string());
+                wrong(format!("not a tokenizer.json: {error}"))
+            })?;
         // A file may ask for its inputs to be cut or filled up: documents are neither.
         inner.with_padding(None);
         inner
@@ -168,10 +171,14 @@ impl Tokenizer {
                 "has no token `{end_of_text}` to end a document: set `end_of_text` to one that it has"
             ))
         })?;
-        let texts = (0..d_vocab as u32)
-            .map(|token| inner.decode(&[token], false))
-            .collect::<Result<_, _>>()
-            .map_err(|error| wrong(error.to_string()))?;
+        let decoded = contained(|| {
+            let each = (0..d_vocab as u32).map(|token| inner.decode(&[token], false));
+            each.collect::<Result<Vec<_>, _>>()
+        });
+        let undecodable = |said: String| wrong(format!("its tokens cannot be decoded: {said}"));
+        let texts = decoded
+            .map_err(undecodable)?
+            .map_err(|error| undecodable(error.to_string()))?;
 
         let unknown = unknown.and_then(|name| inner.token_to_id(&name));
         let mut control: HashMap<u32, String> = inner

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use ontogeny_store::excerpt;
 use serde_json::Value;
 
 use crate::DataError;
@@ -30,7 +31,10 @@ pub(crate) fn read(path: &Path) -> Result<(PathBuf, Vec<u8>), DataError> {
     } else {
         path.to_owned()
     };
-    let mut bytes = fs::read(&path).map_err(DataError::io("read", &path))?;
+    let mut bytes = fs::read(&path).map_err(|error| DataError::Tokenizer {
+        path: Some(path.clone()),
+        message: format!("cannot be read: {error}"),
+    })?;
     if bytes.starts_with(b"\xef\xbb\xbf") {
         bytes.drain(..3);
     }
@@ -159,7 +163,7 @@ pub(crate) fn other_json(json: &Value) -> Option<String> {
         let names: Vec<_> = members
             .keys()
             .take(5)
-            .map(|name| format!("`{name}`"))
+            .map(|name| format!("`{}`", excerpt(name)))
             .collect();
         format!("it has no member `model` (there are: {})", names.join(", "))
     };
