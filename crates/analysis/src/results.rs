@@ -66,7 +66,7 @@ impl Results {
                 });
             }
         };
-        match self.whole(key, &bytes) {
+        match self.whole(key, &bytes)? {
             Ok(measures) => Ok(Some(measures)),
             Err(damage) => {
                 tracing::warn!("{damage}; it is measured again");
@@ -78,32 +78,41 @@ impl Results {
     }
 
     /// The measures in a file, or what is wrong with it.
-    fn whole(&self, key: &Key, bytes: &[u8]) -> Result<Measures, String> {
+    ///
+    /// # Errors
+    /// A file beside it that is there and cannot be read now: it may be whole.
+    fn whole(&self, key: &Key, bytes: &[u8]) -> Result<Result<Measures, String>, AnalysisError> {
+        const CHANGED: &str = "was changed or damaged after it was written";
         let named = |path: &Path, problem: &str| format!("`{}` {problem}", path.display());
         let path = self.path(key);
         if check_seal(bytes) == Seal::Broken {
-            return Err(named(&path, "was changed or damaged after it was written"));
+            return Ok(Err(named(&path, CHANGED)));
         }
-        let stored: Stored = serde_json::from_slice(bytes)
-            .map_err(|e| named(&path, &format!("holds no result: {e}")))?;
+        let stored: Stored = match serde_json::from_slice(bytes) {
+            Ok(stored) => stored,
+            Err(e) => return Ok(Err(named(&path, &format!("holds no result: {e}")))),
+        };
         if stored.key != *key {
             let problem = format!("holds the result of another key, {}", stored.key);
-            return Err(named(&path, &problem));
+            return Ok(Err(named(&path, &problem)));
         }
         for (kind, hash) in stored.files.iter().flatten() {
             let beside = self.beside(key, kind);
             match std::fs::read(&beside) {
                 Ok(bytes) if hash_of_bytes(&bytes) == *hash => {}
-                Ok(_) => {
-                    return Err(named(
-                        &beside,
-                        "was changed or damaged after it was written",
-                    ));
+                Ok(_) => return Ok(Err(named(&beside, CHANGED))),
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                    return Ok(Err(named(&beside, "is gone")));
                 }
-                Err(e) => return Err(named(&beside, &format!("cannot be read: {e}"))),
+                Err(e) => {
+                    return Err(AnalysisError::Result {
+                        path: beside,
+                        reason: e.to_string(),
+                    });
+                }
             }
         }
-        Ok(stored.measures)
+        Ok(Ok(stored.measures))
     }
 
     /// Keeps measures under their key, whole or not at all. `kinds` are those of the files beside

@@ -12,6 +12,8 @@ use crate::error::StoreError;
 use crate::excerpt::shortened;
 use crate::step::Step;
 
+/// Bytes that the name of a file or folder may have on most file systems.
+const LONGEST_NAME: usize = 255;
 /// How the names of files begin that are still being written.
 pub(crate) const PARTIAL: &str = ".partial-";
 
@@ -25,7 +27,12 @@ pub(crate) const PARTIAL: &str = ".partial-";
 ///
 /// [`StoreError::Io`] if the folder cannot be written to; nothing is left behind then.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-    try_write(path, bytes).map_err(StoreError::io("write", path))
+    match try_write(path, bytes) {
+        // Another process that has just begun in the folder took the temporary file for a leftover.
+        Err(error) if error.kind() == ErrorKind::NotFound => try_write(path, bytes),
+        written => written,
+    }
+    .map_err(StoreError::io("write", path))
 }
 
 fn try_write(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -165,10 +172,15 @@ pub fn check_folder(path: &Path) -> Result<(), StoreError> {
             (ErrorKind::NotFound | ErrorKind::NotADirectory, _) => {}
             (ErrorKind::InvalidFilename, _) => {
                 let longest = part.components().map(|c| c.as_os_str().len()).max();
-                return Err(refuse(format!(
-                    "a name in it has {} bytes, more than the file system takes",
-                    longest.unwrap_or_default()
-                )));
+                return Err(refuse(match longest {
+                    Some(longest) if longest > LONGEST_NAME => {
+                        format!("a name in it has {longest} bytes, more than the file system takes")
+                    }
+                    _ => format!(
+                        "it has {} bytes, more than the system takes",
+                        part.as_os_str().len()
+                    ),
+                }));
             }
             (_, Some(target)) if is_loop(&error) => {
                 return Err(refuse(format!(

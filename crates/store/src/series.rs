@@ -27,7 +27,7 @@ pub struct Resumed {
     pub series: Series,
     /// The lines that stayed, in order.
     pub kept: Vec<Value>,
-    /// Numbers, from 1, of the damaged lines that will not be written again.
+    /// Numbers, from 1, of the damaged lines that were moved to another file.
     pub damaged: Vec<usize>,
     /// The file that damaged lines were moved to, if there were any.
     pub set_aside: PathBuf,
@@ -36,10 +36,10 @@ pub struct Resumed {
 impl Series {
     /// Opens a series to go on with it, from an empty one if there is no file.
     ///
-    /// Lines for which `keep` is true stay; all others go, and so does a damaged end of the file.
-    /// A run that resumes at step s keeps the lines up to s, since it will write the later ones
-    /// again. A damaged line that is followed by one to keep, or by other damaged ones up to the end,
-    /// is lost for good: it is moved to a file beside this one, and its number is returned.
+    /// Lines for which `keep` is true stay; all others go, and so does a torn end of the file. A
+    /// run that resumes at step s keeps the lines up to s, since it will write the later ones again.
+    /// A damaged line that may not be written again, because it is not between two that go, is moved
+    /// to a file beside this one, and its number is returned.
     ///
     /// # Errors
     ///
@@ -52,28 +52,39 @@ impl Series {
         };
         let mut kept = Vec::with_capacity(bytes.len());
         let mut values = Vec::new();
-        // What a kill tears is the end: only what follows tells whether a line was torn so.
-        let (mut damaged, mut undecided) = (Vec::new(), Vec::new());
+        // Only what follows a damaged line tells whether it is written again: `undecided` are those
+        // behind the last line that goes, if one was seen since the last that stays.
+        let (mut damaged, mut undecided, mut going) = (Vec::new(), Vec::new(), false);
         for line in lines(path, &bytes) {
             match line.value {
                 Ok(value) if keep(&value) => {
                     damaged.append(&mut undecided);
+                    going = false;
                     kept.extend_from_slice(line.text);
                     kept.push(b'\n');
                     values.push(value);
                 }
-                // Whatever came before a line that goes is written again, too.
-                Ok(_) => undecided.clear(),
-                Err(_) => undecided.push((line.number, line.text)),
+                // Between two lines that go: it is written again, as they are.
+                Ok(_) if going => undecided.clear(),
+                // Before the first that goes it may be of a step that stays.
+                Ok(_) => {
+                    damaged.append(&mut undecided);
+                    going = true;
+                }
+                Err(_) if line.terminated => undecided.push((line.number, line.text)),
+                // A kill tears what is being written.
+                Err(_) => {}
             }
         }
-        // The last line was being written; those before it were whole once.
-        undecided.pop();
         damaged.append(&mut undecided);
         let set_aside = path.with_added_extension("damaged");
         if !damaged.is_empty() {
             // Those of an earlier time stay.
-            let mut text = fs::read(&set_aside).unwrap_or_default();
+            let mut text = match fs::read(&set_aside) {
+                Ok(text) => text,
+                Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+                Err(error) => return Err(StoreError::io("read", &set_aside)(error)),
+            };
             for (_, line) in &damaged {
                 text.extend_from_slice(line);
                 text.push(b'\n');

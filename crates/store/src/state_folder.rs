@@ -141,8 +141,12 @@ impl StateFolder {
         if let Some(held) = step_held.and_then(|held| held.parse::<Step>().ok()) {
             check_step(path, step, held)?;
         }
-        let held = state.metadata.get(RUN);
-        let held = held.and_then(|held| held.parse::<Key>().ok());
+        let held = state.metadata.get(RUN).map(|held| held.parse::<Key>());
+        let held = held.transpose().map_err(|error| StoreError::Metadata {
+            path: path.to_owned(),
+            entry: RUN.to_owned(),
+            problem: format!("is no key: {error}"),
+        })?;
         check_run(path, self.run.as_ref(), held.as_ref())?;
         Ok(state)
     }

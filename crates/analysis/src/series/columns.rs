@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use super::error::SeriesError;
 use super::lookalike;
 use super::numbers::Numbers;
-use super::shown::{list, short};
+use super::shown::list;
 use super::{Found, REPLICA, Reader};
+use ontogeny_store::excerpt;
 
 impl Reader<'_> {
     /// Says what the standard errors do not say.
@@ -19,37 +20,40 @@ impl Reader<'_> {
             return Ok(());
         };
         let curve = &self.wanted.values[0];
-        let (mut beside, mut known, mut zero) = (0, 0, 0);
-        for row in found.values().flatten() {
-            let cells = row.cells;
-            let Some(error) = numbers.value(row.line, column, &cells[cells.len() - 1])? else {
-                beside += usize::from(matches!(
-                    numbers.value(row.line, curve, &cells[0]),
-                    Ok(Some(_))
-                ));
-                continue;
-            };
-            if error < 0.0 {
-                let range = "a standard error, which is at least 0".to_owned();
-                return Err(self.place.cell(row.line, column, &error.to_string(), range));
+        let (mut beside, mut known, mut zero, mut wrong) = (0, 0, 0, None);
+        for rows in found.values() {
+            let (mut without, mut with) = (0, 0);
+            for row in rows {
+                let cells = row.cells;
+                match numbers.value(row.line, column, &cells[cells.len() - 1]) {
+                    Ok(Some(error)) => (with, zero) = (with + 1, zero + usize::from(error == 0.0)),
+                    Ok(None) => {
+                        let value = numbers.value(row.line, curve, &cells[0]);
+                        without += usize::from(matches!(value, Ok(Some(_))));
+                    }
+                    // Told with the replica's rows: others may be fine.
+                    Err(error) => wrong = wrong.or(Some(error)),
+                }
             }
-            (known, zero) = (known + 1, zero + usize::from(error == 0.0));
+            known += with;
+            // Where a replica has no errors at all its noise is fitted.
+            beside += if with > 0 { without } else { 0 };
         }
         let cure = "leave out --err to have the noise fitted";
         if known == 0 {
             let reason = format!("--err names it, but it has no value; {cure}");
-            return Err(self.place.unfit(column, reason));
+            return Err(wrong.unwrap_or_else(|| self.place.unfit(column, reason)));
         }
         if zero == known {
             let reason = format!("--err names it, but every standard error is 0; {cure}");
             return Err(self.place.unfit(column, reason));
         }
-        let column = short(column);
+        let column = excerpt(column);
         if beside > 0 {
             self.notes.push(format!(
                 "{beside} values of `{}` have no standard error in `{column}`; they get the mean of \
                  the others",
-                short(curve)
+                excerpt(curve)
             ));
         }
         if zero > 0 {
@@ -66,7 +70,7 @@ impl Reader<'_> {
         {
             self.notes.push(format!(
                 "`{column}` seems to be of `{base}`, and --err is for the curve of --y, `{}`",
-                short(curve)
+                excerpt(curve)
             ));
         }
         Ok(())
@@ -78,8 +82,8 @@ impl Reader<'_> {
             return self.column(name).map(Some);
         }
         let names = &self.table.names;
-        if let Some(place) = names.iter().position(|c| c == REPLICA) {
-            return Ok(Some(place));
+        if names.iter().any(|name| name == REPLICA) {
+            return self.column(REPLICA).map(Some);
         }
         let alike: Vec<usize> = (0..names.len())
             .filter(|&c| names[c].trim().to_lowercase() == REPLICA)
@@ -88,7 +92,7 @@ impl Reader<'_> {
         let [only] = alike[..] else { return Ok(None) };
         let note = format!(
             "the column `{}` is taken for `{REPLICA}`",
-            short(&names[only])
+            excerpt(&names[only])
         );
         self.notes.push(note);
         Ok(Some(only))
@@ -109,7 +113,7 @@ impl Reader<'_> {
         let there: Vec<String> = found.keys().cloned().collect();
         Err(SeriesError::Replica {
             path: self.path.to_owned(),
-            replica: short(replica),
+            replica: excerpt(replica),
             there: match named {
                 true => format!("it holds {}", list(&there)),
                 false => format!(
@@ -135,19 +139,19 @@ impl Reader<'_> {
             ((None, _), (Some(place), None)) => {
                 self.notes.push(format!(
                     "the column `{}` spells an accent otherwise (Unicode NFC, NFD) and is taken",
-                    short(name)
+                    excerpt(name)
                 ));
                 Ok(place)
             }
             ((None, _), (None, _)) => Err(SeriesError::Column {
                 path: self.path.to_owned(),
-                column: short(name),
+                column: excerpt(name),
                 meant: lookalike::meant(name, names),
                 there: match names.len() {
                     1 => format!(
                         "there is only `{}`; cells may be separated by commas, tabs, `;`, `|` or \
                          spaces",
-                        short(&names[0])
+                        excerpt(&names[0])
                     ),
                     count if count > 10 => format!("there are {count}: {}", list(names)),
                     _ => format!("there are {}", list(names)),

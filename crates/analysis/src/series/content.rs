@@ -17,8 +17,10 @@ pub(super) enum Content {
     Parquet(File),
 }
 
+/// Bytes by which files that are no tables are told.
+const BEGINNING: u64 = 1 << 20;
 /// First bytes of files that are no tables, what they are, and what to do.
-const OTHERS: [(&[u8], &str, &str); 14] = [
+const OTHERS: [(&[u8], &str, &str); 15] = [
     (
         b"\x1f\x8b",
         "compressed (gzip)",
@@ -69,6 +71,11 @@ const OTHERS: [(&[u8], &str, &str); 14] = [
         "a Python pickle",
         "write the table as Parquet or CSV",
     ),
+    (
+        b"\x80\x05\x95",
+        "a Python pickle",
+        "write the table as Parquet or CSV",
+    ),
 ];
 
 /// The content of the file at `path`.
@@ -92,10 +99,15 @@ pub(super) fn of(path: &Path) -> Result<Content, SeriesError> {
         file.seek(SeekFrom::Start(0)).map_err(failed)?;
         return Ok(Content::Parquet(file));
     }
-    file.read_to_end(&mut bytes).map_err(failed)?;
+    // What is no table shows at its beginning, and may be too large to be read for nothing.
+    Read::by_ref(&mut file)
+        .take(BEGINNING)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
     if let Some((what, cure)) = other(&bytes) {
         return Err(refuse(format!("it is {what}; {cure}")));
     }
+    file.read_to_end(&mut bytes).map_err(failed)?;
     match text(bytes) {
         Ok((text, note)) => Ok(Content::Text(text, note)),
         Err((line, reason)) => Err(SeriesError::Format {

@@ -3,7 +3,7 @@
 
 use unicode_normalization_alignments::UnicodeNormalization;
 
-use super::shown::short;
+use ontogeny_store::excerpt;
 
 /// Whether two names are spelled alike. An é may be one character or two (NFC and NFD): files of
 /// one system have it this way, keyboards of another that way, and no reader sees which.
@@ -22,10 +22,10 @@ pub(super) fn meant(typed: &str, columns: &[String]) -> String {
         .iter()
         .find_map(|c| Some((c, difference(typed, c)?)));
     if let Some((column, difference)) = alike {
-        return format!(" (did you mean `{}`? {difference})", short(column));
+        return format!(" (did you mean `{}`? {difference})", excerpt(column));
     }
     match nearest(typed, columns) {
-        Some(column) => format!(" (did you mean `{}`?)", short(column)),
+        Some(column) => format!(" (did you mean `{}`?)", excerpt(column)),
         None => String::new(),
     }
 }

@@ -24,9 +24,10 @@ mod text;
 mod tests;
 
 pub use error::SeriesError;
-pub use shown::{list, short};
+pub use shown::list;
 
-use std::collections::BTreeMap;
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::table::MeasureRow;
@@ -92,6 +93,7 @@ pub fn read(path: &Path, wanted: &Wanted) -> Result<Series, SeriesError> {
         notes: table.notes.clone(),
         table,
         wanted,
+        others: OnceCell::new(),
     };
     let replicas = reader.replicas()?;
     Ok(Series {
@@ -106,6 +108,14 @@ struct Reader<'a> {
     notes: Vec<String>,
     table: Table,
     wanted: &'a Wanted,
+    /// What [`Reader::telling`] looks at, of all replicas, once it was needed.
+    others: OnceCell<Others>,
+}
+
+/// The columns that were not asked for, of those that may tell rows apart.
+struct Others {
+    columns: Vec<usize>,
+    rows: BTreeMap<usize, Vec<Cell>>,
 }
 
 /// One row whose values are not read yet.
@@ -190,9 +200,10 @@ impl Reader<'_> {
         // The one that comes first in the file.
         if let Some(pair) = twice.iter().min_by_key(|w| w[1].line) {
             let telling = self.telling(&order);
+            let steps: BTreeSet<u64> = twice.iter().map(|w| w[0].step).collect();
             let repeat = Repeat {
                 same: pair[0].cells == pair[1].cells,
-                more: twice.len() - 1,
+                more: steps.len() - 1,
                 telling: telling.as_deref(),
                 back: repeats::back(&order),
                 unit: self.place.unit,
@@ -211,6 +222,10 @@ impl Reader<'_> {
             let mut values = BTreeMap::new();
             for (name, cell) in names().zip(f.cells) {
                 if let Some(value) = numbers.value(f.line, name, cell)? {
+                    if value < 0.0 && self.wanted.error.as_ref() == Some(name) {
+                        let range = "a standard error, which is at least 0".to_owned();
+                        return Err(self.place.cell(f.line, name, &value.to_string(), range));
+                    }
                     values.insert(name.clone(), value);
                 }
             }
@@ -229,6 +244,21 @@ impl Reader<'_> {
     /// The column by which each of these rows, by line and step, has a step of its own within its
     /// replica.
     fn telling(&self, rows: &[(usize, u64)]) -> Option<String> {
+        let others = self.others.get_or_init(|| self.others());
+        let steps: Vec<u64> = rows.iter().map(|(_, step)| *step).collect();
+        let own: Vec<&Vec<Cell>> = rows
+            .iter()
+            .filter_map(|(line, _)| others.rows.get(line))
+            .collect();
+        let columns = others.columns.iter().enumerate().map(|(place, &column)| {
+            let cells = own.iter().map(|cells| &cells[place]).collect();
+            (self.table.names[column].as_str(), cells)
+        });
+        let columns: Vec<_> = columns.collect();
+        repeats::telling(&steps, &columns).map(str::to_owned)
+    }
+
+    fn others(&self) -> Others {
         let names = &self.table.names;
         let taken: Vec<usize> = (0..names.len())
             .filter(|&c| {
@@ -238,22 +268,14 @@ impl Reader<'_> {
                 own.into_iter().any(|w| lookalike::same(w, &names[c])) || names[c].is_empty()
             })
             .collect();
-        let mut candidates = repeats::candidates(names, &taken);
-        candidates.retain(|&column| self.table.holds_cells(column));
+        let mut columns = repeats::candidates(names, &taken);
+        columns.retain(|&column| self.table.holds_cells(column));
         // A hint that cannot be had is no reason to fail otherwise.
-        let all = self.table.cells(self.path, &candidates).unwrap_or_default();
-        let lines: BTreeMap<usize, usize> = all.iter().map(|(l, _)| *l).zip(0..).collect();
-        let steps: Vec<u64> = rows.iter().map(|(_, step)| *step).collect();
-        let own: Vec<&Vec<Cell>> = rows
-            .iter()
-            .filter_map(|(line, _)| lines.get(line).map(|&at| &all[at].1))
-            .collect();
-        let columns = candidates.iter().enumerate().map(|(place, &column)| {
-            let cells = own.iter().map(|cells| &cells[place]).collect();
-            (names[column].as_str(), cells)
-        });
-        let columns: Vec<_> = columns.collect();
-        repeats::telling(&steps, &columns).map(str::to_owned)
+        let rows = self.table.cells(self.path, &columns).unwrap_or_default();
+        Others {
+            columns,
+            rows: rows.into_iter().collect(),
+        }
     }
 }
 

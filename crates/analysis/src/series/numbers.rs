@@ -3,8 +3,8 @@
 
 use super::error::SeriesError;
 use super::notation::{Form, Mark, form};
-use super::shown::short;
 use super::table::Cell;
+use ontogeny_store::excerpt;
 
 /// Up to here every whole number is a double of its own, so that no two steps become one.
 const LARGEST_STEP: i128 = 1 << 53;
@@ -38,10 +38,10 @@ impl Place {
             path: self.path.clone(),
             unit: self.unit,
             line,
-            column: short(column),
+            column: excerpt(column),
             found: match found {
                 "" => "nothing".to_owned(),
-                found => format!("`{}`", short(found)),
+                found => format!("`{}`", excerpt(found)),
             },
             range,
         }
@@ -51,7 +51,7 @@ impl Place {
     pub fn unfit(&self, column: &str, reason: String) -> SeriesError {
         SeriesError::Unfit {
             path: self.path.clone(),
-            column: short(column),
+            column: excerpt(column),
             reason,
         }
     }
@@ -84,11 +84,11 @@ impl Numbers {
                 let reason = format!(
                     "`{}` in {unit} {} has a decimal comma (or points between thousands), while \
                      `{}` in {unit} {} of `{}` has a decimal point; write all numbers one way",
-                    short(comma.2),
+                    excerpt(comma.2),
                     comma.0,
-                    short(point.2),
+                    excerpt(point.2),
                     point.0,
-                    short(point.1),
+                    excerpt(point.1),
                 );
                 return Err(place.unfit(comma.1, reason));
             }
@@ -96,7 +96,7 @@ impl Numbers {
             [None, Some((line, _, text, number))] => {
                 let note = format!(
                     "numbers have a decimal comma: `{}` in {unit} {line} is read as {number}",
-                    short(text)
+                    excerpt(text)
                 );
                 (Some(Mark::Comma), Some(note))
             }

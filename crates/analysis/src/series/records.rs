@@ -134,11 +134,16 @@ impl<'a> Iterator for Records<'a> {
             }
             let line = self.line;
             let end = self.rest.find(['\n', '\r']).unwrap_or(self.rest.len());
-            let first = self.rest[..end].trim();
-            if first.is_empty() {
+            let first = &self.rest[..end];
+            if first.trim().is_empty() {
                 self.take_line();
                 continue;
             }
+            // A tab before the mark may be an empty cell.
+            let first = match self.separator {
+                Separator::One('\t') => first.trim_end().trim_start_matches(' '),
+                _ => first.trim(),
+            };
             if let Some(comment) = first.strip_prefix('#') {
                 self.take_line();
                 return Some(Ok((line, Record::Comment(comment))));
@@ -206,6 +211,11 @@ mod tests {
         let text = "  step   llc\n# of a run\n 1\t2 \n";
         let expected = of(&[(1, &["step", "llc"]), (3, &["1", "2"])]);
         assert_eq!(cells(text, Separator::Spaces), expected);
+        let tabs = Separator::One('\t');
+        assert_eq!(
+            cells("\t#7\t1.5\n# no\n", tabs),
+            of(&[(1, &["", "#7", "1.5"])])
+        );
         let comment = Records::new(text, 1, Separator::Spaces).nth(1).unwrap();
         assert_eq!(comment, Ok((2, Record::Comment(" of a run"))));
     }

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::shown::short;
 use super::table::Cell;
+use ontogeny_store::excerpt;
 
 /// Names that columns of replicas have elsewhere, the most telling first.
 const USUAL: [&str; 14] = [
@@ -68,7 +68,7 @@ impl Repeat<'_> {
             hint += &format!("{} more steps come again; ", self.more);
         }
         if let Some(column) = self.telling {
-            let column = short(column);
+            let column = excerpt(column);
             return hint
                 + &format!(
                     "the column `{column}` tells such rows apart: if it names replicas, add \

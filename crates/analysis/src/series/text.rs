@@ -5,8 +5,8 @@ use std::path::Path;
 use super::error::SeriesError;
 use super::lookalike::same;
 use super::records::{Record, Records, Separator};
-use super::shown::short;
 use super::table::{Cell, Cells};
+use ontogeny_store::excerpt;
 
 /// What may stand between cells, the usual first.
 const SEPARATORS: [Separator; 5] = [
@@ -160,7 +160,7 @@ impl Sheet {
         while let Some(record) = records.next() {
             let (line, record) = record
                 .map_err(|line| format(line, "a quote is opened here and never closed".into()))?;
-            let Record::Cells(mut cells) = record else {
+            let Record::Cells(cells) = record else {
                 continue;
             };
             if cells.iter().all(String::is_empty) {
@@ -170,7 +170,7 @@ impl Sheet {
                 let last = records.rest().0.trim().is_empty();
                 return Err(format(line, self.ragged(&cells, last)));
             }
-            let cell = |&column: &usize| Cell::Text(std::mem::take(&mut cells[column]));
+            let cell = |&column: &usize| Cell::Text(cells[column].clone());
             rows.push((line, columns.iter().map(cell).collect()));
         }
         Ok(rows)
@@ -192,7 +192,7 @@ impl Sheet {
         let noun = if have == 1 { "cell" } else { "cells" };
         format!(
             "{have} {noun} ({}), where the header names {need} columns{why}",
-            short(&cells.join(" "))
+            excerpt(&cells.join(" "))
         )
     }
 }
@@ -207,7 +207,7 @@ fn header(
 ) -> Result<Option<Header>, usize> {
     let mut records = Records::new(text, line, separator);
     // The header in a comment that has most of the columns, and how many.
-    let (mut commented, mut most) = (None, 0);
+    let (mut commented, mut most): (Option<Header>, usize) = (None, 0);
     while let Some(record) = records.next() {
         let (line, record) = record?;
         let (left, next) = (records.rest().0.len(), records.rest().1);
@@ -221,8 +221,12 @@ fn header(
                     commented: false,
                 };
                 // `# step llc` above numbers, as NumPy writes it.
-                let better = wanted.iter().all(|w| !own.has(w));
-                return Ok(Some(commented.filter(|_| better).unwrap_or(own)));
+                let missing = wanted.iter().all(|w| !own.has(w));
+                let better = |header: &Header| missing && header.names.len() == own.names.len();
+                return Ok(Some(match commented {
+                    Some(header) if better(&header) => header,
+                    _ => own,
+                }));
             }
             Record::Comment(comment) => {
                 // The name of the first column may itself begin with the mark.

@@ -117,17 +117,21 @@ fn damage_before_a_whole_line_is_told_with_its_place_and_set_aside() {
     let aside = fs::read_to_string(&again.set_aside).unwrap();
     assert_eq!(aside, "{\"step\": oops}\n".repeat(2));
 
-    // What comes after the damage would be dropped anyway: nothing is lost.
+    // It may be another line of step 1.
     fs::write(&path, &text).unwrap();
     let resumed = Series::resume(&path, up_to(1)).unwrap();
+    assert_eq!(resumed.damaged, [2]);
+    // Between two lines that are written again, so is it.
+    fs::write(&path, &text).unwrap();
+    let resumed = Series::resume(&path, up_to(0)).unwrap();
     assert_eq!(resumed.damaged, Vec::<usize>::new());
     drop(resumed);
-    append_and_flush(&path, 1, 2..=2);
+    append_and_flush(&path, 0, 1..=2);
     assert_eq!(read_series(&path).unwrap(), [line(1), line(2)]);
 }
 
 #[test]
-fn damage_up_to_the_end_is_set_aside_but_for_the_line_that_was_being_written() {
+fn damage_up_to_the_end_is_set_aside_but_for_a_line_without_its_end() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("metrics.jsonl");
     let text = format!("{}\n{{2\n{{3\n{{4", line(1));
@@ -137,6 +141,8 @@ fn damage_up_to_the_end_is_set_aside_but_for_the_line_that_was_being_written() {
     assert_eq!(resumed.kept, [line(1)]);
     let aside = fs::read_to_string(&resumed.set_aside).unwrap();
     assert_eq!(aside, "{2\n{3\n");
+    fs::write(&path, format!("{}\n{{2\n", line(1))).unwrap();
+    assert_eq!(Series::resume(&path, up_to(4)).unwrap().damaged, [2]);
 }
 
 #[test]
