@@ -48,12 +48,13 @@ pub fn reached(group: &Group, folder: &RunFolder) -> Result<Step, TrainingError>
 /// # Errors
 /// A folder that cannot be listed.
 pub fn missing(run: &Run, group: &Group, folder: &RunFolder) -> Result<Vec<Step>, TrainingError> {
-    let there = steps_of(group, folder)?;
+    // What a training beside writes meanwhile is then there, and not taken for missing.
+    let reached = reached(group, folder)?;
     let states = StateFolder::open(group.place(folder.state())).steps()?;
+    let there = steps_of(group, folder)?;
     if there.is_empty() && states.is_empty() {
         return Ok(Vec::new());
     }
-    let reached = reached(group, folder)?;
     let wanted = run.schedule.steps().iter().copied();
     Ok(wanted
         .filter(|step| *step <= reached && there.binary_search(step).is_err())

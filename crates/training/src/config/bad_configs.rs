@@ -90,6 +90,20 @@ fn overrides_that_do_not_fit() {
 }
 
 #[test]
+fn a_key_of_many_thousand_dots_is_an_unknown_key() {
+    let key = format!("training{}", ".a".repeat(50_000));
+    let arms = format!("[[arms]]\nname = \"wide\"\nset = {{ \"{key}\" = 64 }}\n");
+    for error in [
+        refusal("", &[&format!("{key}=64")]),
+        refusal(&arms, &[]),
+        refusal(&arms.replace(".a", "."), &[]),
+    ] {
+        assert!(error.message.contains("unknown key `"), "{error}");
+        assert!(error.message.len() < 1000, "{}", error.message.len());
+    }
+}
+
+#[test]
 fn files_that_are_no_configuration() {
     let folder = tempfile::tempdir().unwrap();
     let check = |name: &str, content: Option<&[u8]>, line: Option<usize>, message: &str| {

@@ -9,6 +9,9 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::ConfigError;
 
+/// Keys of a dotted path that stand for tables in each other; configurations need four.
+const DEEPEST: usize = 8;
+
 /// Where a value was written.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Origin {
@@ -233,9 +236,11 @@ impl Node {
         self.body = expanded.body;
     }
 
-    /// A tree with `node` at the end of a dotted path and nothing else.
+    /// A tree with `node` at the end of a dotted path and nothing else. What is behind the first
+    /// [`DEEPEST`] keys of the path stays in the last of them, which is then unknown.
     pub(super) fn nested(path: &str, node: Self) -> Self {
-        path.rsplit('.').fold(node, |inner, key| Self {
+        let keys: Vec<&str> = path.splitn(DEEPEST, '.').collect();
+        keys.into_iter().rev().fold(node, |inner, key| Self {
             origin: inner.origin.clone(),
             body: Body::Table(BTreeMap::from([(key.to_owned(), inner)])),
         })

@@ -51,6 +51,9 @@ fn wide_encoding(bytes: &[u8]) -> Option<&'static str> {
             return Some(encoding);
         }
     }
+    if bytes.iter().all(|byte| *byte == 0) {
+        return None;
+    }
     // Per cent of zeros at even and at odd places. A few characters may be beyond the first 256.
     let zeros = |place: usize| {
         let all = bytes.iter().skip(place).step_by(2);
@@ -113,6 +116,9 @@ mod tests {
         assert!(error.message.contains("0xf6"), "{}", error.message);
         let error = refusal(b"name = \"a\"\nseeds = [1]\0\n".to_vec());
         assert_eq!((error.line, error.column), (Some(2), Some(12)));
+        assert!(error.message.contains("NUL"), "{}", error.message);
+        // What a crash leaves of a file on some file systems.
+        let error = refusal(vec![0; 64]);
         assert!(error.message.contains("NUL"), "{}", error.message);
     }
 }

@@ -123,6 +123,7 @@ impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.file, self.line, self.column, &self.snippet) {
             (Some(file), Some(line), Some(column), _) => write!(f, "{file}:{line}:{column}: ")?,
+            (Some(file), Some(line), None, _) => write!(f, "{file}:{line}: ")?,
             (Some(file), None, None, Some(typed)) => write!(f, "{file} {}: ", typed.line)?,
             (Some(file), ..) => write!(f, "{file}: ")?,
             (None, ..) => {}

@@ -134,9 +134,15 @@ impl LoadedConfig {
                 let several = self.root.writes(&format!("{at}.corpora"));
                 let named = if several { "corpora" } else { "corpus" };
                 let (file, message) = (file.display().to_string(), error.to_string());
-                // The refusal begins with the file: it need not be named twice.
+                // The refusal begins with the file and the line: they need not be named twice.
                 let message = match message.strip_prefix(&file) {
-                    Some(rest) => rest.trim_start_matches([':', ',', ' ']).to_owned(),
+                    Some(rest) => {
+                        let line = error.line().map(|line| format!(", line {line}"));
+                        let rest = line
+                            .and_then(|line| rest.strip_prefix(&line))
+                            .unwrap_or(rest);
+                        rest.trim_start_matches([':', ',', ' ']).to_owned()
+                    }
                     None => message,
                 };
                 let mut refusal = ConfigError::new(message)

@@ -33,9 +33,10 @@ static FAILED: AtomicBool = AtomicBool::new(false);
 pub(super) fn prepare() -> io::Result<()> {
     survive_the_renderer();
     FAILED.store(false, Ordering::Relaxed);
+    // First, so that a stop in between restores the terminal too.
+    SHOWN.store(true, Ordering::Relaxed);
     // The renderer finds this done.
     enable_raw_mode()?;
-    SHOWN.store(true, Ordering::Relaxed);
     modes::keep_interrupt()
 }
 

@@ -56,10 +56,11 @@ fn main() -> std::process::ExitCode {
 
 fn a_step_launches_no_more_for_more_replicas_and_reads_nothing_back() {
     const STEPS: u64 = 3;
+    const WIDTHS: [usize; 3] = [1, 2, 32];
     let device = device::open(DeviceChoice::Gpu(None)).unwrap().device;
     let mut counts = Vec::new();
     let mut outcome = None;
-    for replicas in [1, 2, 4, 8] {
+    for replicas in WIDTHS {
         let each: Vec<_> = (0..replicas as u64)
             .map(|seed| (CONFIG.init, Stream::new(seed, "weights", &[])))
             .collect();
@@ -89,9 +90,11 @@ fn a_step_launches_no_more_for_more_replicas_and_reads_nothing_back() {
     }
     let parameters = CONFIG.parameters().len();
     println!("{parameters} parameters, launches per step {counts:?}");
-    // One replica needs no offsets into a table of several embeddings: a few kernels less.
-    assert!(counts.iter().all(|&n| n <= counts[0] + 8), "{counts:?}");
-    assert_eq!(counts[1], counts[3], "{counts:?}");
+    // What is launched once a replica adds at least one launch for each. The clock decides, width by
+    // width, how a product is computed, and with it a few launches in either direction.
+    for (width, count) in WIDTHS.into_iter().zip(&counts).skip(1) {
+        assert!(*count < counts[0] + 8.max(width - 1), "{counts:?}");
+    }
     assert_eq!(was_read_from(&device), Some(false));
     outcome.unwrap().read().unwrap();
     assert_eq!(was_read_from(&device), Some(true), "the question has teeth");
