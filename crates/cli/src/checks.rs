@@ -155,8 +155,8 @@ pub fn ends(root: &Path) -> Vec<ReplicaEnd> {
 
 /// Tells which replicas of a run were frozen: their curves are flat from there on, and not because
 /// they learned nothing.
-pub fn tell_frozen(root: &Path) {
-    let ends = ends(root);
+pub fn tell_frozen(run: &Run, folder: &RunFolder) {
+    let ends = ends(folder.root());
     for end in &ends {
         if let Some(step) = end.frozen_at {
             once(format!(
@@ -166,7 +166,9 @@ pub fn tell_frozen(root: &Path) {
             ));
         }
     }
-    if !ends.is_empty() && ends.iter().all(|end| end.frozen_at.is_some()) {
+    // A training that was stopped may not have begun with all of them.
+    let all = run.replicas().count();
+    if ends.len() == all && ends.iter().all(|end| end.frozen_at.is_some()) {
         once(ALL_FROZEN.to_owned());
     }
 }

@@ -100,14 +100,10 @@ pub fn usage(error: &clap::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if json {
-        let message = error
-            .to_string()
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .to_owned();
+        let message = error.to_string();
+        let message = message.lines().next().unwrap_or_default();
         print_json(&Failure {
-            message,
+            message: message.trim_start_matches("error: ").to_owned(),
             ..Failure::default()
         });
     }

@@ -54,7 +54,7 @@ pub fn build_fork(
 }
 
 fn build_with(loaded: &LoadedConfig, cache: TokenCache, folder: &Path) -> Result<(Run, Made)> {
-    let made = Made::below(folder);
+    let made = Made::through(&cache, folder);
     let progress = Building::new();
     let watch = |now| {
         progress.report(now);

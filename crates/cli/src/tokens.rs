@@ -46,24 +46,24 @@ pub fn of_run(root: &Path) -> TokenCache {
     cache.also(shared()).with_kept(kept)
 }
 
-/// What was made below a folder of tokens for a run that may yet be refused: removed when this is
-/// dropped, unless the run was taken.
+/// Tokens that were made for a run that may yet be refused: removed when this is dropped, unless
+/// the run was taken. What other processes put beside them stays.
 #[derive(Debug)]
 pub struct Made {
     folder: PathBuf,
-    before: Vec<PathBuf>,
+    cache: TokenCache,
     /// Folders that were not there, the innermost first.
     missing: Vec<PathBuf>,
     taken: bool,
 }
 
 impl Made {
-    /// Remembers what is there.
-    pub fn below(folder: &Path) -> Self {
+    /// Remembers which folders are there before `cache` makes anything in `folder`.
+    pub fn through(cache: &TokenCache, folder: &Path) -> Self {
         let around = folder.ancestors().filter(|f| !f.as_os_str().is_empty());
         Self {
             folder: folder.to_owned(),
-            before: files(folder),
+            cache: cache.clone(),
             missing: around
                 .take_while(|f| !f.exists())
                 .map(Path::to_owned)
@@ -80,25 +80,20 @@ impl Made {
 
 impl Drop for Made {
     fn drop(&mut self) {
-        if self.taken {
+        // If another process has made the run meanwhile, they are the run's.
+        let run = self.folder.parent();
+        if self.taken || run.is_some_and(RunFolder::exists) {
             return;
         }
         // What cannot be removed does no harm, and the failure itself is what has to be told.
-        for file in files(&self.folder) {
-            if !self.before.contains(&file) {
-                let _ = std::fs::remove_file(file);
-            }
+        for file in self.cache.made() {
+            let _ = std::fs::remove_file(file);
         }
         // Only empty folders can be removed so: another process may have begun to use them.
         for folder in &self.missing {
             let _ = std::fs::remove_dir(folder);
         }
     }
-}
-
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.map(|entry| entry.path()).collect()
 }
 
 /// Keeps the tokens of a run in its folder.
@@ -164,8 +159,8 @@ fn paths(spec: &TextSpec) -> impl Iterator<Item = &str> {
 }
 
 /// Another folder from which the corpora of a run can be found, where some are missing from the
-/// one that its configuration has and the run keeps no tokens: the current folder, or one that the
-/// run lies in.
+/// one that its configuration has and the run keeps no tokens: one that the run lies in, or the
+/// current folder.
 pub fn moved_base(loaded: &LoadedConfig, root: &Path) -> Option<PathBuf> {
     let relative: Vec<PathBuf> = needed(loaded)
         .into_iter()
@@ -179,9 +174,9 @@ pub fn moved_base(loaded: &LoadedConfig, root: &Path) -> Option<PathBuf> {
         return None;
     }
     let root = std::path::absolute(root).ok()?;
-    let here = std::env::current_dir().ok();
-    here.into_iter()
-        .chain(root.ancestors().skip(1).take(AROUND).map(Path::to_owned))
+    let around = root.ancestors().skip(1).take(AROUND).map(Path::to_owned);
+    around
+        .chain(std::env::current_dir())
         .find(|base| all_in(base))
 }
 
@@ -195,7 +190,7 @@ pub fn with_cure(error: anyhow::Error, loaded: &LoadedConfig, root: &Path) -> an
     };
     let cure = match missing.is_relative() {
         true => format!(
-            ". It was sought from {}, the current folder and those around the run. Name the \
+            ". It was sought from {}, the folders around the run and the current one. Name the \
              folder that holds it with `ontogeny analyze {} --set base=FOLDER`, which records it",
             base.display(),
             root.display()
@@ -204,7 +199,13 @@ pub fn with_cure(error: anyhow::Error, loaded: &LoadedConfig, root: &Path) -> an
     };
     match error.downcast::<TrainingError>() {
         Ok(TrainingError::Config(mut error)) => {
-            error.message.push_str(&cure);
+            let key = error.key.as_deref().unwrap_or_default();
+            if ["corpus", "path", "tokenizer", "start_from"]
+                .iter()
+                .any(|named| key.ends_with(named))
+            {
+                error.message.push_str(&cure);
+            }
             TrainingError::Config(error).into()
         }
         Ok(error) => error.into(),

@@ -63,7 +63,7 @@ pub fn command(a: &FolderArguments, json: bool) -> Result<Finish> {
     let chosen = place::device(a.device.as_deref().unwrap_or(&kind))?;
     let _lock = folder.lock()?;
     place::refresh_configuration(&folder, &run)?;
-    checks::tell_frozen(folder.root());
+    checks::tell_frozen(&run, &folder);
     stop.begin_work();
     let Some(analysed) = analyze_in(&run, &folder, &chosen, &|| stop.asked())? else {
         return Ok(stop.finish("analysis stopped"));

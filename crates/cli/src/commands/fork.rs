@@ -43,7 +43,7 @@ pub fn command(a: &ForkArguments, json: bool) -> Result<Finish> {
         .map(|&at| prepare(a, &parent, &folder, at))
         .collect::<Result<Vec<_>>>()?;
     stop.begin_work();
-    let (mut results, mut all_frozen) = (Vec::new(), false);
+    let (mut results, mut all_frozen) = (Vec::new(), true);
     for fork in forks {
         let at = fork.at;
         for jump in jumps(&parent, &fork) {
@@ -66,7 +66,7 @@ pub fn command(a: &ForkArguments, json: bool) -> Result<Finish> {
             Went::Through(mut result, frozen) => {
                 result["at"] = json!(at);
                 results.push(result);
-                all_frozen |= frozen;
+                all_frozen &= frozen;
             }
         }
     }

@@ -25,7 +25,7 @@ use crate::{checks, place};
 /// `ontogeny report RUN`.
 pub fn command(a: &FolderArguments, json: bool) -> Result<()> {
     let (folder, run) = place::reopen(&a.run, &a.set)?;
-    checks::tell_frozen(folder.root());
+    checks::tell_frozen(&run, &folder);
     let analysed = read(&folder)?;
     let kind = folder.read_manifest()?.device_kind;
     let entry = device::list()

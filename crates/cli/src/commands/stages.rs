@@ -214,7 +214,7 @@ fn reason(error: &StageError, rows: &[MeasureRow], coverage: &[Coverage]) -> Str
 }
 
 fn series_name(coverage: &Coverage) -> String {
-    ontogeny_analysis::series::short(&coverage.curve)
+    ontogeny_store::excerpt(&coverage.curve)
 }
 
 /// Replicas whose failures are told where none was answered; more are counted.

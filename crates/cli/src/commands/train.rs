@@ -115,7 +115,11 @@ fn restore(
     match densify(run, folder, &lost, chosen, interrupter, observer.as_mut()) {
         Ok(done) => Ok(done.iter().find_map(|group| group.interrupted_at)),
         // What is there is sound: only what was lost cannot be had again.
-        Err(error @ TrainingError::Replay { .. }) => {
+        Err(
+            error @ (TrainingError::Replay { .. }
+            | TrainingError::State { .. }
+            | TrainingError::Store(_)),
+        ) => {
             drop(observer);
             errln!("warning: they could not be made again, and stay missing: {error}");
             Ok(None)

@@ -83,11 +83,11 @@ impl Adapter for Compressed {
     fn generate(&self, dice: &mut Dice) -> Vec<u8> {
         let text = lines(dice);
         let packed = match dice.below(64) {
-            0 if dice.once_in(16) => {
+            0 if dice.once_in(64) => {
                 let byte = [b'a', b' ', b'\n', 0, 0xff][dice.below(5)];
-                return zstd_bomb(b"{\"text\": \"", byte, dice.below(16 << 10), b"\"}\n");
+                return zstd_bomb(b"{\"text\": \"", byte, dice.below(4 << 10), b"\"}\n");
             }
-            1 if dice.once_in(32) => return self.gzip_bomb.clone(),
+            1 if dice.once_in(128) => return self.gzip_bomb.clone(),
             2..20 => gzip(&text),
             20..24 => {
                 // Two frames, with one between them that is to be skipped.

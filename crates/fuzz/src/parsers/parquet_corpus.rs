@@ -28,6 +28,10 @@ impl Adapter for ParquetCorpus {
         &parquet_bytes::WORDS
     }
 
+    fn allowance(&self, length: usize) -> usize {
+        parquet_bytes::allowance(length)
+    }
+
     fn read(&mut self, input: &[u8]) -> Verdict {
         self.reading.read("fuzz.parquet", input)
     }

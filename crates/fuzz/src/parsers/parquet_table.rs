@@ -28,6 +28,10 @@ impl Adapter for ParquetTable {
         &parquet_bytes::WORDS
     }
 
+    fn allowance(&self, length: usize) -> usize {
+        parquet_bytes::allowance(length)
+    }
+
     fn read(&mut self, input: &[u8]) -> Verdict {
         let path = self.scratch.put("fuzz.parquet", input);
         read_table(&path, "step", "loss", None)

@@ -70,7 +70,7 @@ fn corpora_that_cannot_be_read() {
         Case {
             what: "a truncated archive",
             files: &[("corpus/a.jsonl.zst", b"\x28\xb5\x2f\xfd\x24\x10")],
-            message: "cannot decompress",
+            message: "cannot be decompressed",
             file: "a.jsonl.zst",
             ..WITHIN
         },

@@ -1,9 +1,9 @@
 //! Stages as a person reads them.
 
-use ontogeny_analysis::series::short;
 use ontogeny_analysis::stages::{
     self, Boundary, Coverage, LEAST_POINTS, Replay, Stage, StageSettings,
 };
+use ontogeny_store::excerpt;
 
 use super::Found;
 
@@ -39,7 +39,7 @@ pub fn found(found: &Found, settings: &StageSettings) {
             outln!(
                 "    in a hole: `{}` has no value between steps {} and {}, so this place is the \
                  smoothing's, not the data's",
-                short(&curve.curve),
+                excerpt(&curve.curve),
                 hole.from,
                 hole.to
             );
@@ -55,7 +55,7 @@ pub fn found(found: &Found, settings: &StageSettings) {
 
 /// How much is known of a curve whose table ends at step `end`.
 fn coverage(curve: &Coverage, end: u64) {
-    let name = short(&curve.curve);
+    let name = excerpt(&curve.curve);
     let (Some(first), Some(last)) = (curve.first, curve.last) else {
         outln!(
             "  {name}: no value in any of {} rows; it is left out",
@@ -108,10 +108,10 @@ fn coverage(curve: &Coverage, end: u64) {
 /// The views that show a boundary, those that do not place it with their own place.
 fn shown(b: &Boundary) -> String {
     let one = |(i, p): (usize, &stages::ViewPlace)| match i {
-        0 => short(&p.view),
+        0 => excerpt(&p.view),
         _ => format!(
             "{} at {:.0} ({:.0} to {:.0})",
-            short(&p.view),
+            excerpt(&p.view),
             p.at,
             p.lo,
             p.hi
@@ -145,11 +145,11 @@ fn stage(stage: &Stage, found: &Found) {
             (false, true) => format!(" (to {last})"),
             (false, false) => String::new(),
         };
-        format!("{} {change:+.3}{part}", short(curve))
+        format!("{} {change:+.3}{part}", excerpt(curve))
     };
     let mut changes: Vec<String> = stage.delta.iter().map(change).collect();
     let unseen = used().filter(|c| !stage.delta.contains_key(&c.curve));
-    changes.extend(unseen.map(|c| format!("{} not measured", short(&c.curve))));
+    changes.extend(unseen.map(|c| format!("{} not measured", excerpt(&c.curve))));
     outln!(
         "  {:<15} {:>7.0} to {end:<9} {}",
         stage.name.as_str(),

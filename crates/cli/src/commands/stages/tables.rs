@@ -13,7 +13,6 @@ use crate::arguments::StagesArguments;
 use crate::checks;
 use crate::commands::analyze::{self, TABLE};
 use crate::failure::InFile;
-use crate::place;
 
 /// A table, and how it is looked at.
 pub struct Table {
@@ -72,10 +71,7 @@ pub fn of_run(a: &StagesArguments) -> Result<Table> {
         })?;
         rows.push(row);
     }
-    let ends: Vec<ReplicaEnd> = match place::read_json(&folder.root().join(checks::ENDS)) {
-        Ok(ends) => serde_json::from_value(ends)?,
-        Err(_) => Vec::new(),
-    };
+    let ends = checks::ends(folder.root());
     let mut notes = Vec::new();
     let chunks = rows.chunk_by(|a, b| a.replica == b.replica);
     let mut replicas: Vec<Given> = chunks
@@ -154,7 +150,10 @@ pub fn of_file(a: &StagesArguments) -> Result<Table> {
     let values: Vec<String> = std::iter::once(first).chain(a.y2.iter().cloned()).collect();
     for (i, name) in values.iter().enumerate() {
         if values[..i].contains(name) || *name == step {
-            bail!("the column `{}` is named twice", series::short(name));
+            bail!(
+                "the column `{}` is named twice",
+                ontogeny_store::excerpt(name)
+            );
         }
     }
     if let Some(error) = &a.err
@@ -163,7 +162,7 @@ pub fn of_file(a: &StagesArguments) -> Result<Table> {
         bail!(
             "--err names `{}`, which is the column of steps or the curve itself; it needs a column of \
              standard errors",
-            series::short(error)
+            ontogeny_store::excerpt(error)
         );
     }
     let settings = StageSettings {
