@@ -176,7 +176,8 @@ impl Running {
     /// If it cannot be sent.
     #[track_caller]
     pub fn signal_if_running(&mut self, name: &str) {
-        // Until its status was asked for, the process has its number, so none other gets the signal.
+        // Until its status was asked for, the process has its number, so none other gets the
+        // signal.
         if self.is_running() {
             self.signal(name);
         }

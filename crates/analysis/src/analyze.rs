@@ -95,8 +95,8 @@ pub struct LlcPlan {
 /// Whether the checkpoints of a trajectory share the sampler's random numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Streams {
-    /// They do (common random numbers): differences along a trajectory are far sharper than levels, and errors are shared
-    /// along it.
+    /// They do (common random numbers): differences along a trajectory are far sharper than levels,
+    /// and errors are shared along it.
     Common,
     /// Each has its own: errors of neighbours are independent.
     Independent,
@@ -149,7 +149,8 @@ pub struct Plan<'a> {
     pub chosen: &'a Chosen,
     /// Folder of the results.
     pub results: PathBuf,
-    /// Asked between measurements and between the draws of an estimate; what is finished by then is kept.
+    /// Asked between measurements and between the draws of an estimate; what is finished by then is
+    /// kept.
     pub stop: &'a (dyn Fn() -> bool + Sync),
     /// Told how many of how many measurements are finished.
     pub progress: &'a (dyn Fn(usize, usize) + Sync),
@@ -164,7 +165,8 @@ struct Job<'a, 'f> {
 }
 
 /// A checkpoint's file, which holds every replica: read when the first job needs it, and forgotten
-/// after the last. Were it read for each replica, the work would grow with the square of their number.
+/// after the last. Were it read for each replica, the work would grow with the square of their
+/// number.
 struct SharedFile {
     entry: CheckpointEntry,
     content: Mutex<Option<Arc<Checkpoint>>>,
@@ -512,7 +514,8 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// Makes and keeps the estimates that are missing, of checkpoints of one shape that share data and streams, in one walk.
+/// Makes and keeps the estimates that are missing, of checkpoints of one shape that share data and
+/// streams, in one walk.
 fn estimate_missing<'a>(
     plan: &'a Plan<'a>,
     llc: &LlcPlan,
@@ -593,7 +596,8 @@ fn estimate_missing<'a>(
     Ok(())
 }
 
-/// Chains of a stack on a GPU over all its checkpoints, for each component: enough to fill it with small networks.
+/// Chains of a stack on a GPU over all its checkpoints, for each component: enough to fill it with
+/// small networks.
 const STACKED_CHAINS: usize = 64;
 
 /// How many checkpoints should be estimated in one walk on a GPU.

@@ -52,8 +52,9 @@ pub fn loss(network: &Transformer, probe: &Probe) -> Result<f64, AnalysisError> 
     Ok(mean(&predict(network, probe)?.losses))
 }
 
-/// The loss of each of `count` held-out sequences of a source, summed over its positions, in nats: minus the log-probability
-/// of the sequence after its first token. They are the sequences that every checkpoint is measured on under this seed.
+/// The loss of each of `count` held-out sequences of a source, summed over its positions, in nats:
+/// minus the log-probability of the sequence after its first token. They are the sequences that
+/// every checkpoint is measured on under this seed.
 ///
 /// # Errors
 /// If the device fails.

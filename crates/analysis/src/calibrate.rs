@@ -1,6 +1,8 @@
-//! Settings of the sampler from measurements: a small geometric grid of ε and γ at some checkpoints, and then of nβ.
+//! Settings of the sampler from measurements: a small geometric grid of ε and γ at some
+//! checkpoints, and then of nβ.
 //!
-//! All cells share noise and minibatches, chain by chain, so that what differs between cells is what the settings do.
+//! All cells share noise and minibatches, chain by chain, so that what differs between cells is
+//! what the settings do.
 
 use burn::tensor::Tensor;
 use serde::Serialize;
@@ -119,7 +121,8 @@ pub struct Recommended {
     pub reason: String,
 }
 
-/// Ratios of the steepest curvature times nβ to γ. The relaxation of what only γ holds takes about as many times ten steps.
+/// Ratios of the steepest curvature times nβ to γ. The relaxation of what only γ holds takes about
+/// as many times ten steps.
 const CONDITIONS: [f64; 4] = [3.0, 10.0, 30.0, 100.0];
 /// ε times the steepest curvature, from finer to coarser.
 const STEPS: [f64; 4] = [0.05, 0.1, 0.2, 0.4];
@@ -319,8 +322,8 @@ fn cell(settings: &Settings, llc: &Llc, all: &Llc) -> Cell {
     }
 }
 
-/// The first draw from which on averages over a sixteenth of all draws stay within a tenth of the level, or of their own
-/// scatter about it.
+/// The first draw from which on averages over a sixteenth of all draws stay within a tenth of the
+/// level, or of their own scatter about it.
 fn settled(trace: &[f64], level: Option<f64>) -> usize {
     let Some(level) = level else {
         return trace.len();
@@ -354,7 +357,8 @@ fn usable(grids: &[Grid], [r, c]: [usize; 2]) -> bool {
     })
 }
 
-/// Change of λ̂ between two cells as a share, for a factor of two in what differs; the worst over the places.
+/// Change of λ̂ between two cells as a share, for a factor of two in what differs; the worst over
+/// the places.
 fn change(grids: &[Grid], a: [usize; 2], b: [usize; 2], factor: f64) -> f64 {
     let one = |g: &Grid| match g.rows[a[0]][a[1]].llc.zip(g.rows[b[0]][b[1]].llc) {
         Some((a, b)) if a > 0.0 && b > 0.0 => (a / b).ln().abs() * 2_f64.ln() / factor.ln().abs(),
@@ -408,7 +412,8 @@ fn candidate(grids: &[Grid], [r, c]: [usize; 2], effort: &Effort) -> (f64, Recom
     )
 }
 
-/// Draws of each chain for the wanted error at every place, from the effective draws of the grid's chains.
+/// Draws of each chain for the wanted error at every place, from the effective draws of the grid's
+/// chains.
 fn draws_for(grids: &[Grid], [r, c]: [usize; 2], effort: &Effort) -> usize {
     let kept = (effort.chains * effort.draws / 2) as f64;
     let needed = grids.iter().filter_map(|g| {
@@ -507,7 +512,8 @@ mod tests {
         };
         let landscape = KnownLoss(&model);
         let anchor = landscape.anchor();
-        // At ones on the diagonal, ½‖BA − T‖² has the Hessian (dB + dA)² along the first entry: eigenvalue 2.
+        // At ones on the diagonal, ½‖BA − T‖² has the Hessian (dB + dA)² along the first entry:
+        // eigenvalue 2.
         let top = top_curvature(&landscape, &anchor, &Mask::all(), &[0], 0).unwrap();
         assert!((top[0] - 2.0).abs() < 0.02, "{top:?}");
     }

@@ -1,7 +1,8 @@
 //! Parts of a network by name, for refined coefficients (Wang et al. 2024, arXiv 2410.02984).
 //!
-//! `all`, `embed`, `unembed`, `norm`, `attn`, `attn:L`, `mlp`, `mlp:L`, `layer:L`, `head:L.H`, and unions of them with `+`.
-//! `heads`, `heads:L` and `layers` stand for a list, one component for each head or layer.
+//! `all`, `embed`, `unembed`, `norm`, `attn`, `attn:L`, `mlp`, `mlp:L`, `layer:L`, `head:L.H`, and
+//! unions of them with `+`. `heads`, `heads:L` and `layers` stand for a list, one component for
+//! each head or layer.
 
 use std::fmt;
 

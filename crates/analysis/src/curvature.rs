@@ -11,8 +11,9 @@ use crate::sampler::{Mask, Part};
 /// Iterations: the largest of many eigenvalues is had to about a tenth, from below.
 const ITERATIONS: u64 = 12;
 
-/// Largest absolute eigenvalue of the Hessian at the weights of each chain, `[R, rows, cols]` each, on the data of one
-/// draw. With H v ≈ (∇L(w + sv) − ∇L(w − sv))/2s for a v of length 1, and s a thousandth of the weights' norm, or of 1.
+/// Largest absolute eigenvalue of the Hessian at the weights of each chain, `[R, rows, cols]` each,
+/// on the data of one draw. With H v ≈ (∇L(w + sv) − ∇L(w − sv))/2s for a v of length 1, and s a
+/// thousandth of the weights' norm, or of 1.
 ///
 /// # Errors
 /// If the device fails.

@@ -1,7 +1,7 @@
 //! Changes of λ̂ between checkpoints, chain by chain.
 //!
-//! Chains of one number have the same noise and minibatches at every checkpoint (unless streams are independent), so that
-//! their differences scatter far less than they do.
+//! Chains of one number have the same noise and minibatches at every checkpoint (unless streams are
+//! independent), so that their differences scatter far less than they do.
 
 use crate::llc::{mean, standard_error};
 use crate::table::MeasureRow;
@@ -9,8 +9,8 @@ use crate::table::MeasureRow;
 /// The estimates of the chains of a checkpoint, where all lived.
 const BY_CHAIN: &str = "llc_by_chain";
 
-/// Change of λ̂ from one checkpoint to another, and its standard error over the chains; `None` where either has no estimate,
-/// or not the same chains.
+/// Change of λ̂ from one checkpoint to another, and its standard error over the chains; `None`
+/// where either has no estimate, or not the same chains.
 pub fn change(from: &MeasureRow, to: &MeasureRow) -> Option<(f64, f64)> {
     let (a, b) = (from.vectors.get(BY_CHAIN)?, to.vectors.get(BY_CHAIN)?);
     if a.len() != b.len() {
@@ -20,8 +20,8 @@ pub fn change(from: &MeasureRow, to: &MeasureRow) -> Option<(f64, f64)> {
     Some((mean(&own), standard_error(&own)?))
 }
 
-/// Adds to each row the change since the replica's estimate before it: `llc_change` and `llc_change_se`. Rows are sorted by
-/// replica and step.
+/// Adds to each row the change since the replica's estimate before it: `llc_change` and
+/// `llc_change_se`. Rows are sorted by replica and step.
 pub(crate) fn add_changes(rows: &mut [MeasureRow]) {
     let mut last: Option<usize> = None;
     for i in 0..rows.len() {

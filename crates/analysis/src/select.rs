@@ -1,9 +1,11 @@
-//! Which of two solutions a Bayesian posterior prefers, and from how many samples on (internal model selection).
+//! Which of two solutions a Bayesian posterior prefers, and from how many samples on (internal
+//! model selection).
 //!
-//! The free energy of the neighbourhood of a solution w grows as `n·ℓ(w) + λ(w)·ln n` (Watanabe 2009, Algebraic Geometry
-//! and Statistical Learning Theory), with ℓ the loss of one sample, in nats, and λ the learning coefficient. Of two solutions
-//! A and B with Δℓ = ℓ(B) − ℓ(A) and Δλ = λ(B) − λ(A), the log-odds of A over B are therefore `n·Δℓ + ln n·Δλ`. Where B is
-//! the more accurate and the more complex, the posterior moves from A to B at a critical n.
+//! The free energy of the neighbourhood of a solution w grows as `n·ℓ(w) + λ(w)·ln n` (Watanabe
+//! 2009, Algebraic Geometry and Statistical Learning Theory), with ℓ the loss of one sample, in
+//! nats, and λ the learning coefficient. Of two solutions A and B with Δℓ = ℓ(B) − ℓ(A) and Δλ =
+//! λ(B) − λ(A), the log-odds of A over B are therefore `n·Δℓ + ln n·Δλ`. Where B is the more
+//! accurate and the more complex, the posterior moves from A to B at a critical n.
 //!
 //! Terms of order ln ln n are left out. Both points are taken for minima of the population's loss.
 
@@ -12,8 +14,8 @@ use serde::Serialize;
 
 /// Draws of (Δℓ, Δλ) behind every interval.
 const DRAWS: usize = 10_000;
-/// Beyond so many degrees of freedom Student's distribution is taken for the normal one: its 95 % quantile is then
-/// within 1 % of it.
+/// Beyond so many degrees of freedom Student's distribution is taken for the normal one: its 95 %
+/// quantile is then within 1 % of it.
 const MANY_DEGREES: usize = 150;
 
 /// How far B lies from A, with standard errors.
@@ -27,7 +29,8 @@ pub struct Difference {
     pub llc: f64,
     /// Its standard error.
     pub llc_se: f64,
-    /// Degrees of freedom of that error: the chains less one. A few chains tell little of their own scatter.
+    /// Degrees of freedom of that error: the chains less one. A few chains tell little of their own
+    /// scatter.
     pub llc_degrees: usize,
 }
 
@@ -76,15 +79,16 @@ pub fn log_odds(n: f64, loss: f64, llc: f64) -> f64 {
     n * loss + n.ln() * llc
 }
 
-/// The critical n: the larger root of `n/ln n = Δλ/(−Δℓ)`. It exists where the quotient is above e, the least value of
-/// `n/ln n`; otherwise the more accurate solution is preferred at every n.
+/// The critical n: the larger root of `n/ln n = Δλ/(−Δℓ)`. It exists where the quotient is above e,
+/// the least value of `n/ln n`; otherwise the more accurate solution is preferred at every n.
 pub fn critical(loss: f64, llc: f64) -> Option<f64> {
     let quotient = -llc / loss;
     if !(quotient > std::f64::consts::E && quotient.is_finite()) {
         return None;
     }
-    // With u = ln n it is u − ln u = ln(quotient), u > 1. The left side is convex and rises, and 2 ln(quotient) lies to the
-    // right of the root, so Newton's method comes down to it without passing it.
+    // With u = ln n it is u − ln u = ln(quotient), u > 1. The left side is convex and rises, and 2
+    // ln(quotient) lies to the right of the root, so Newton's method comes down to it without
+    // passing it.
     let target = quotient.ln();
     let mut u = 2.0 * target;
     for _ in 0..200 {
@@ -111,8 +115,8 @@ pub fn in_the_end(loss: f64, llc: f64) -> Favoured {
 impl Difference {
     /// Log-odds at each `n`, and the critical n, with intervals of this probability.
     ///
-    /// Both errors are carried through by draws: Δℓ from its normal distribution, Δλ from Student's. The draws are the same
-    /// for every call.
+    /// Both errors are carried through by draws: Δℓ from its normal distribution, Δλ from
+    /// Student's. The draws are the same for every call.
     pub fn select(&self, n: &[f64], level: f64) -> Selection {
         let draws = self.draws();
         let of_all = draws.len() as f64;
@@ -211,7 +215,8 @@ mod tests {
         for quotient in [2.8, 3.0, 10.0, 1e3, 1e8, 1e100] {
             let found = critical(-0.5, 0.5 * quotient).unwrap();
             let expected = -quotient * lambert_below(-1.0 / quotient);
-            // Halving leaves one part in 10¹⁶ of u, which near the double root at e is the square root of that.
+            // Halving leaves one part in 10¹⁶ of u, which near the double root at e is the square
+            // root of that.
             let tolerance = if quotient < 3.0 { 1e-7 } else { 1e-12 };
             assert!(
                 (found / expected - 1.0).abs() < tolerance,
@@ -247,7 +252,8 @@ mod tests {
 
     #[test]
     fn the_simple_one_comes_first_whichever_it_is() {
-        // B is more accurate by .01 nats and more complex by 10: A before the critical n, B after it.
+        // B is more accurate by .01 nats and more complex by 10: A before the critical n, B after
+        // it.
         let n = critical(-0.01, 10.0).unwrap();
         assert!(log_odds(0.5 * n, -0.01, 10.0) > 0.0 && log_odds(2.0 * n, -0.01, 10.0) < 0.0);
         assert_eq!(critical(0.01, -10.0), Some(n), "the two exchanged");
@@ -265,7 +271,8 @@ mod tests {
         };
         let found = sure.select(&[100.0, 10_000.0], 0.9);
         for odds in &found.odds {
-            // The form is linear in two normal numbers; a quantile of 10⁴ draws has an error of about 2 % of σ.
+            // The form is linear in two normal numbers; a quantile of 10⁴ draws has an error of
+            // about 2 % of σ.
             let sd = (odds.n * sure.loss_se).hypot(odds.n.ln() * sure.llc_se);
             assert!((odds.lo - (odds.log_odds - 1.645 * sd)).abs() < 0.08 * sd);
             assert!((odds.hi - (odds.log_odds + 1.645 * sd)).abs() < 0.08 * sd);

@@ -11,7 +11,8 @@ use crate::error::AnalysisError;
 
 /// What was measured at one checkpoint of one replica.
 ///
-/// A measure that does not apply, or that did not come out finite, is absent; a row never holds NaN.
+/// A measure that does not apply, or that did not come out finite, is absent; a row never holds
+/// NaN.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MeasureRow {
     /// Optimizer updates done when the checkpoint was written.
@@ -39,8 +40,8 @@ impl MeasureRow {
     }
 }
 
-/// Writes scalars and words of the rows as one Parquet file, a column each; what a row lacks is null there. Vectors are in
-/// the JSON lines alone.
+/// Writes scalars and words of the rows as one Parquet file, a column each; what a row lacks is
+/// null there. Vectors are in the JSON lines alone.
 ///
 /// # Errors
 /// If the file cannot be written.

@@ -9,8 +9,8 @@ use crate::error::AnalysisError;
 use crate::llc::{Observed, Probed};
 use crate::traces;
 
-/// Writes one file with a row for each token, and one with a row for each pair of units (tokens, or sequences where
-/// `unit` is not 1), both with the key inside.
+/// Writes one file with a row for each token, and one with a row for each pair of units (tokens, or
+/// sequences where `unit` is not 1), both with the key inside.
 pub(crate) fn write(
     tokens: &Path,
     influence: &Path,

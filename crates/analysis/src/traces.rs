@@ -28,7 +28,8 @@ pub struct Draw {
 /// What the file holds its key under.
 const KEY: &str = "ontogeny.key";
 
-/// Writes the draws of these chains. Those of one that died are kept as well: `by_chain` in the result says so.
+/// Writes the draws of these chains. Those of one that died are kept as well: `by_chain` in the
+/// result says so.
 pub(crate) fn write(path: &Path, key: &Key, seen: &[Seen]) -> Result<(), AnalysisError> {
     let finite = |x: f64| x.is_finite().then_some(x);
     let (mut chains, mut draws) = (Vec::new(), Vec::new());

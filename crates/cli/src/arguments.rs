@@ -37,9 +37,10 @@ pub struct Arguments {
 pub enum Command {
     /// Train, analyse and report: a configuration in, an HTML report out.
     ///
-    /// The same command goes on where it was stopped or killed, to the same bits. Ctrl-C, SIGTERM and SIGHUP stop it
-    /// in order (exit codes 130, 143 and 129); only a second Ctrl-C ends it at once. It goes on without its terminal where
-    /// SIGHUP is ignored, as under nohup, and without anybody who reads what it prints.
+    /// The same command goes on where it was stopped or killed, to the same bits. Ctrl-C, SIGTERM
+    /// and SIGHUP stop it in order (exit codes 130, 143 and 129); only a second Ctrl-C ends it at
+    /// once. It goes on without its terminal where SIGHUP is ignored, as under nohup, and without
+    /// anybody who reads what it prints.
     Run(RunArguments),
     /// Train the replicas of a configuration and keep checkpoints on its schedule.
     Train(RunArguments),
@@ -50,23 +51,26 @@ pub enum Command {
     Analyze(FolderArguments),
     /// Draw the report of a run that was analysed: one HTML file that opens offline.
     Report(FolderArguments),
-    /// Put the arms of experiments beside each other: when stages begin, how much earlier in which, and how that depends on
-    /// a knob.
+    /// Put the arms of experiments beside each other: when stages begin, how much earlier in which,
+    /// and how that depends on a knob.
     ///
-    /// A stage that has not come by the end of a run is not taken for absent: times are compared as survival times with
-    /// right-censoring. Intervals are over seeds, at 90 %. The tables are printed; compare.html with all figures,
-    /// compare.md, compare.json and compare.parquet are written.
+    /// A stage that has not come by the end of a run is not taken for absent: times are compared as
+    /// survival times with right-censoring. Intervals are over seeds, at 90 %. The tables are
+    /// printed; compare.html with all figures, compare.md, compare.json and compare.parquet are
+    /// written.
     Compare(CompareArguments),
     /// Replay a stretch of a run, bit for bit, and keep more checkpoints there.
     ///
-    /// The replay begins at the last state that was kept before the stretch. Where it comes by a checkpoint of the run the
-    /// weights must have the same bits; else nothing is added. Without --around, the stretches are those around the
-    /// boundaries that the analysis found, each interval widened by half its width on a log axis on both sides.
+    /// The replay begins at the last state that was kept before the stretch. Where it comes by a
+    /// checkpoint of the run the weights must have the same bits; else nothing is added. Without
+    /// --around, the stretches are those around the boundaries that the analysis found, each
+    /// interval widened by half its width on a log axis on both sides.
     Densify(DensifyArguments),
     /// Go on from a step of a run with something changed: other data, another learning rate.
     ///
-    /// The new run has the old one's configuration with the --set changes, its weights and moments at the step, and its
-    /// count of steps; without a change it reproduces the old one. `RUN@400,800,1600` makes one run from each step.
+    /// The new run has the old one's configuration with the --set changes, its weights and moments
+    /// at the step, and its count of steps; without a change it reproduces the old one.
+    /// `RUN@400,800,1600` makes one run from each step.
     Fork(ForkArguments),
     /// Print what a checkpoint predicts: log-probabilities of the next token at each position.
     Predict(PredictArguments),
@@ -74,47 +78,55 @@ pub enum Command {
     Data(DataArguments),
     /// Cut one replica out of a checkpoint, in the classic shapes that other tools read.
     Export(ExportArguments),
-    /// Time training, sampling or analysis on this machine, beside what its matrix products could do.
+    /// Time training, sampling or analysis on this machine, beside what its matrix products could
+    /// do.
     ///
-    /// Workloads are attention-only networks of two layers on random tokens: tiny (vocabulary 64, context
-    /// 64, width 64, batch 32), small (512, 128, 128, 32) and paper (5000, 1024, 256, 4). The machine
-    /// should have nothing else to do. `benches/compare.py` runs PyTorch and devinterp beside it.
+    /// Workloads are attention-only networks of two layers on random tokens: tiny (vocabulary 64,
+    /// context 64, width 64, batch 32), small (512, 128, 128, 32) and paper (5000, 1024, 256, 4).
+    /// The machine should have nothing else to do. `benches/compare.py` runs PyTorch and devinterp
+    /// beside it.
     Bench(BenchArguments),
     /// Estimate λ̂ at single checkpoints of a run, with all diagnostics and a verdict.
     ///
-    /// Settings are those of the run's `[analysis.llc]`, changed by --set: other components, another sampler, or
-    /// `--set 'analysis.llc.draws="auto"'` to go on until the estimate is precise. Nothing is written.
+    /// Settings are those of the run's `[analysis.llc]`, changed by --set: other components,
+    /// another sampler, or `--set 'analysis.llc.draws="auto"'` to go on until the estimate is
+    /// precise. Nothing is written.
     Llc(LlcArguments),
     /// Ask which of two checkpoints a Bayesian posterior prefers, and from how many samples on.
     ///
-    /// The log-odds of A over B at n samples are nΔℓ + ln n·Δλ: a solution of lower loss wins in the end, a simpler one
-    /// before. Δℓ is paired over the same held-out sequences, Δλ̂ over chains that share their noise. Estimates that the run's
-    /// analysis has are read, others are made and kept with it.
+    /// The log-odds of A over B at n samples are nΔℓ + ln n·Δλ: a solution of lower loss wins in
+    /// the end, a simpler one before. Δℓ is paired over the same held-out sequences, Δλ̂ over
+    /// chains that share their noise. Estimates that the run's analysis has are read, others are
+    /// made and kept with it.
     Select(SelectArguments),
     /// Decompose the outputs of all checkpoints of a run into joint principal components.
     ///
-    /// Rows are checkpoints of all replicas, columns the probabilities of the next token at fixed places of held-out
-    /// sequences; the source's oracles are projected afterwards. Writes `analysis/dynamics.json`, which the report draws.
+    /// Rows are checkpoints of all replicas, columns the probabilities of the next token at fixed
+    /// places of held-out sequences; the source's oracles are projected afterwards. Writes
+    /// `analysis/dynamics.json`, which the report draws.
     Dynamics(DynamicsArguments),
     /// Find the sampler's settings: step ε, localization γ, burn-in and draws, by measurement.
     ///
-    /// A geometric grid of ε and γ about the steepest curvature runs as one stack at some checkpoints; the setting on which
-    /// λ̂ depends least is recommended for the whole run and written as a block of configuration, with a picture of the
-    /// grid. Where λ̂ depends on the settings everywhere, that is said.
+    /// A geometric grid of ε and γ about the steepest curvature runs as one stack at some
+    /// checkpoints; the setting on which λ̂ depends least is recommended for the whole run and
+    /// written as a block of configuration, with a picture of the grid. Where λ̂ depends on the
+    /// settings everywhere, that is said.
     Calibrate(CalibrateArguments),
     /// Hold the estimator against models whose learning coefficient is known.
     ///
-    /// Each case prints the estimate, its standard error, what a perfect sampler would say at the same nβ, γ and box
-    /// (where that can be computed), the coefficient λ itself, and a verdict. λ is the limit of large nβ: a finite one
-    /// gives another number. Losses: quadratic ½Σhw²; normal_crossing Πw^2k; rrr and dln ½‖W…W − T‖² about a truth of
-    /// the given rank; superposition E‖x − f(x)‖²; regular KL of a categorical distribution.
+    /// Each case prints the estimate, its standard error, what a perfect sampler would say at the
+    /// same nβ, γ and box (where that can be computed), the coefficient λ itself, and a verdict. λ
+    /// is the limit of large nβ: a finite one gives another number. Losses: quadratic ½Σhw²;
+    /// normal_crossing Πw^2k; rrr and dln ½‖W…W − T‖² about a truth of the given rank;
+    /// superposition E‖x − f(x)‖²; regular KL of a categorical distribution.
     #[command(after_help = VALIDATE_HELP)]
     Validate(ValidateArguments),
     /// Find the stages in a table: a CSV or Parquet file of anyone's, or a run that was analysed.
     ///
-    /// A stage is one episode of change on ln(step + 1), a boundary the place of least speed between two episodes. Each of
-    /// --y and --y2 is looked at by itself, and boundaries of several curves that are the same place count once. A file may
-    /// have a column `replica`. docs/stages.md says what is estimated, and `ontogeny validate --detector` how well.
+    /// A stage is one episode of change on ln(step + 1), a boundary the place of least speed
+    /// between two episodes. Each of --y and --y2 is looked at by itself, and boundaries of several
+    /// curves that are the same place count once. A file may have a column `replica`.
+    /// docs/stages.md says what is estimated, and `ontogeny validate --detector` how well.
     Stages(StagesArguments),
     /// List the devices of this machine, and what `--device auto` would take.
     Devices,
@@ -189,7 +201,8 @@ pub struct ForkArguments {
     /// Last step of the new run, counted from the old one's start; by default the old one's last.
     #[arg(long, value_name = "N")]
     pub steps: Option<u64>,
-    /// Folder of the new run, by default `runs/<name>-at<step>-<hash>`; of several, the folder they go into.
+    /// Folder of the new run, by default `runs/<name>-at<step>-<hash>`; of several, the folder they
+    /// go into.
     #[arg(long, value_name = "FOLDER")]
     pub out: Option<PathBuf>,
     /// Train, and leave analysis and report for later.
@@ -270,8 +283,9 @@ pub struct BenchArguments {
     /// Shape of the network and of its batches.
     #[arg(long, value_enum, default_value_t = Named::Small)]
     pub workload: Named,
-    /// Networks in training, or chains; several, separated by commas, are measured one after the other.
-    /// By default one for each thread in training, 4 chains in sampling, and 1, 2, 4, 8 and 16 on a GPU.
+    /// Networks in training, or chains; several, separated by commas, are measured one after the
+    /// other. By default one for each thread in training, 4 chains in sampling, and 1, 2, 4, 8 and
+    /// 16 on a GPU.
     #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub replicas: Option<Vec<u32>>,
     /// Positions of a sequence, in place of the workload's.
@@ -312,17 +326,20 @@ pub struct ValidateArguments {
     /// A TOML file with an instance of your own.
     #[arg(long, value_name = "FILE", conflicts_with = "case")]
     pub spec: Option<PathBuf>,
-    /// In place of single models: train linear networks whose stages have closed forms, estimate λ̂ along the way, detect
-    /// the stages, and hold transition times, boundaries and the final λ̂ against the truth. Under two minutes.
+    /// In place of single models: train linear networks whose stages have closed forms, estimate λ̂
+    /// along the way, detect the stages, and hold transition times, boundaries and the final λ̂
+    /// against the truth. Under two minutes.
     #[arg(long, conflicts_with_all = ["case", "spec", "sampler"])]
     pub stages: bool,
-    /// The sampler; by default SGLD where the expectation is exact, and SGNHT, which mixes faster, where λ alone is known.
+    /// The sampler; by default SGLD where the expectation is exact, and SGNHT, which mixes faster,
+    /// where λ alone is known.
     #[arg(long, value_enum)]
     pub sampler: Option<SamplerName>,
     /// Seed of all chains.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Hold the stage detector, instead of the estimator, against curves whose boundaries are known.
+    /// Hold the stage detector, instead of the estimator, against curves whose boundaries are
+    /// known.
     #[arg(long, conflicts_with_all = ["case", "spec", "sampler"])]
     pub detector: bool,
     /// With --detector: curves of each family.
@@ -333,8 +350,8 @@ pub struct ValidateArguments {
 /// Where stages are sought.
 #[derive(Debug, Args)]
 pub struct StagesArguments {
-    /// A text file of cells separated by commas, tabs, `;`, `|` or spaces, a Parquet file, or the folder of a run that was
-    /// analysed.
+    /// A text file of cells separated by commas, tabs, `;`, `|` or spaces, a Parquet file, or the
+    /// folder of a run that was analysed.
     pub table: PathBuf,
     /// The file's column of steps.
     #[arg(long, value_name = "COLUMN")]
@@ -345,18 +362,19 @@ pub struct StagesArguments {
     /// A further curve, such as the loss. May be repeated.
     #[arg(long, value_name = "COLUMN")]
     pub y2: Vec<String>,
-    /// A column with standard errors of --y from checkpoint to checkpoint; without one they are fitted. A spread over
-    /// chains or draws is not one.
+    /// A column with standard errors of --y from checkpoint to checkpoint; without one they are
+    /// fitted. A spread over chains or draws is not one.
     #[arg(long, value_name = "COLUMN")]
     pub err: Option<String>,
-    /// The column that names replicas, such as `seed`; by default the one called `replica`, if there is one.
+    /// The column that names replicas, such as `seed`; by default the one called `replica`, if
+    /// there is one.
     #[arg(long, value_name = "COLUMN")]
     pub replica_column: Option<String>,
     /// One replica only.
     #[arg(long, value_name = "NAME")]
     pub replica: Option<String>,
-    /// Also say when each boundary would have been announced while the run went on. Of a table with very many rows, some
-    /// are looked at.
+    /// Also say when each boundary would have been announced while the run went on. Of a table with
+    /// very many rows, some are looked at.
     #[arg(long)]
     pub online: bool,
     /// With --json: also the smoothed curves.
@@ -487,7 +505,8 @@ pub struct CompareArguments {
     /// What time is measured in: steps, tokens, repeated triggers seen, or the loss reached.
     #[arg(long, value_enum, default_value_t = CompareAxis::Step)]
     pub at: CompareAxis,
-    /// The measure that serves as loss with --at loss; the loss of an eval compares arms on the same data.
+    /// The measure that serves as loss with --at loss; the loss of an eval compares arms on the
+    /// same data.
     #[arg(long, default_value = "loss", value_name = "MEASURE")]
     pub loss: String,
     /// The numeric key of the dose–response, where arms differ in several: `data.zipf`.
@@ -502,7 +521,8 @@ pub struct CompareArguments {
     /// Bootstrap resamples of each interval.
     #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(100..=100_000))]
     pub resamples: u32,
-    /// Permutations of each test at most; where there are fewer ways to exchange seeds, all are taken.
+    /// Permutations of each test at most; where there are fewer ways to exchange seeds, all are
+    /// taken.
     #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(100..=10_000_000))]
     pub permutations: u32,
     /// Seed of both.

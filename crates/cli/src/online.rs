@@ -2,8 +2,8 @@
 //! between stages are announced when they have become sure.
 //!
 //! Nothing flows back into the training, and nothing is measured twice: what is found here lies
-//! where the analysis looks for it. Where a core is idle the monitor uses it; where none is, or on a
-//! GPU, it rests between measurements so that it takes `stages.online_share` of the time.
+//! where the analysis looks for it. Where a core is idle the monitor uses it; where none is, or on
+//! a GPU, it rests between measurements so that it takes `stages.online_share` of the time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -359,8 +359,9 @@ impl Pace {
         }
     }
 
-    /// Whether there is time for an estimate. It cannot be broken off, so it has to be likely to end
-    /// before training does, and where no core is idle the time that it takes has to be saved up.
+    /// Whether there is time for an estimate. It cannot be broken off, so it has to be likely to
+    /// end before training does, and where no core is idle the time that it takes has to be saved
+    /// up.
     fn has_time_for_llc(&self, clock: &Clock) -> bool {
         let (step, last) = (
             clock.step.load(Ordering::Relaxed),

@@ -68,7 +68,8 @@ fn build_with(loaded: &LoadedConfig, cache: TokenCache, folder: &Path) -> Result
     Ok((run, made))
 }
 
-/// Whether every network has the components whose λ̂ is asked for: better told before training than after.
+/// Whether every network has the components whose λ̂ is asked for: better told before training than
+/// after.
 fn components_exist(loaded: &LoadedConfig, run: &Run) -> Result<()> {
     for group in &run.groups {
         for name in &run.config.analysis.llc.components {

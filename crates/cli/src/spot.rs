@@ -71,7 +71,8 @@ pub fn open(path: &Path, named: Option<&str>, run: &Run, chosen: &Chosen) -> Res
     })
 }
 
-/// The checkpoint that is named: a file, or `RUN@STEP` for that of a run which is nearest to a step.
+/// The checkpoint that is named: a file, or `RUN@STEP` for that of a run which is nearest to a
+/// step.
 pub fn resolve(named: &Path, replica: Option<&str>) -> Result<PathBuf> {
     if named.is_file() {
         return Ok(named.to_owned());
@@ -142,7 +143,8 @@ pub fn run_of(path: &Path, set: &[String]) -> Result<(RunFolder, Run)> {
     place::reopen(if typed { path } else { &root }, set)
 }
 
-/// Checkpoints of a run from its first to its last, so many of them, evenly on the schedule; of the first group.
+/// Checkpoints of a run from its first to its last, so many of them, evenly on the schedule; of the
+/// first group.
 pub fn spread(run: &Run, folder: &RunFolder, count: usize) -> Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     if let Some(group) = run.groups.first() {
@@ -150,7 +152,8 @@ pub fn spread(run: &Run, folder: &RunFolder, count: usize) -> Result<Vec<PathBuf
         let last = all.len().saturating_sub(1);
         let count = count.min(all.len()).max(1);
         for i in 0..count {
-            // The untouched start says little of the rest: the first one is left out where there are others.
+            // The untouched start says little of the rest: the first one is left out where there
+            // are others.
             let at = last * (i + 1) / count;
             paths.extend(all.get(at).map(|e| e.path.clone()));
         }

@@ -54,6 +54,8 @@ pub struct Made {
     cache: TokenCache,
     /// Folders that were not there, the innermost first.
     missing: Vec<PathBuf>,
+    /// Whether the folder was that of a run already.
+    of_run: bool,
     taken: bool,
 }
 
@@ -68,6 +70,7 @@ impl Made {
                 .take_while(|f| !f.exists())
                 .map(Path::to_owned)
                 .collect(),
+            of_run: in_run(folder),
             taken: false,
         }
     }
@@ -81,8 +84,7 @@ impl Made {
 impl Drop for Made {
     fn drop(&mut self) {
         // If another process has made the run meanwhile, they are the run's.
-        let run = self.folder.parent();
-        if self.taken || run.is_some_and(RunFolder::exists) {
+        if self.taken || !self.of_run && in_run(&self.folder) {
             return;
         }
         // What cannot be removed does no harm, and the failure itself is what has to be told.
@@ -94,6 +96,10 @@ impl Drop for Made {
             let _ = std::fs::remove_dir(folder);
         }
     }
+}
+
+fn in_run(folder: &Path) -> bool {
+    folder.parent().is_some_and(RunFolder::exists)
 }
 
 /// Keeps the tokens of a run in its folder.

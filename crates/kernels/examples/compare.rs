@@ -1,5 +1,5 @@
-//! Times each fused operation against the composition of Burn's own operations, forward and backward, and
-//! prints how far apart the results are.
+//! Times each fused operation against the composition of Burn's own operations, forward and
+//! backward, and prints how far apart the results are.
 //!
 //! `cargo run --release -p ontogeny-kernels --example compare`
 
@@ -109,7 +109,8 @@ fn random<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
     Tensor::random(shape, Distribution::Normal(0.0, 1.0), device).require_grad()
 }
 
-/// One line: times of both, and the largest difference of values and of gradients over the largest value.
+/// One line: times of both, and the largest difference of values and of gradients over the largest
+/// value.
 fn compare<const I: usize, const O: usize>(
     name: &str,
     inputs: &[Tensor<I>],

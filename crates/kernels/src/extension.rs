@@ -1,8 +1,9 @@
 //! How the fused operations enter Burn: a routed trait, and its implementation under autodiff.
 //!
-//! [`FusedOps`] is what a call on tensors reaches through Burn's dispatch. On bare Flex it runs a forward
-//! pass; on `Autodiff<Flex>` it records a node whose backward pass is written here by hand. Devices other
-//! than Flex never come here: the public functions send them to [`plain`](crate::plain).
+//! [`FusedOps`] is what a call on tensors reaches through Burn's dispatch. On bare Flex it runs a
+//! forward pass; on `Autodiff<Flex>` it records a node whose backward pass is written here by hand.
+//! Devices other than Flex never come here: the public functions send them to
+//! [`plain`](crate::plain).
 
 use crate::flex::cross_entropy::Reduction;
 use crate::flex::{attention, cross_entropy, layer_norm, linear, positions};
@@ -191,7 +192,8 @@ impl Backward<Flex, 3> for LayerNorm {
     }
 }
 
-/// Backward node of the linear map; its parents are x, weight, then the bias and the residual if there are.
+/// Backward node of the linear map; its parents are x, weight, then the bias and the residual if
+/// there are.
 #[derive(Debug)]
 struct Linear {
     bias: bool,

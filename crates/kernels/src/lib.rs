@@ -25,19 +25,21 @@
 //! ```
 //!
 //! # Which path runs
-//! Single-precision tensors on Flex, Burn's CPU backend, take the fused path: vector instructions chosen at
-//! run time ([`instruction_set`]), and gradients written by hand. Everything else takes the compositions
-//! in [`plain`], whose gradients are Burn's. The two agree up to rounding.
+//! Single-precision tensors on Flex, Burn's CPU backend, take the fused path: vector instructions
+//! chosen at run time ([`instruction_set`]), and gradients written by hand. Everything else takes
+//! the compositions in [`plain`], whose gradients are Burn's. The two agree up to rounding.
 //!
 //! # What callers may rely on
-//! - **Replicas do not touch.** A stack gives each replica the very bits it would have had alone, for values
-//!   and gradients, and a replica that holds NaN gives NaN for itself only. Batch rows in attention
-//!   likewise.
+//! - **Replicas do not touch.** A stack gives each replica the very bits it would have had alone,
+//!   for values and gradients, and a replica that holds NaN gives NaN for itself only. Batch rows
+//!   in attention likewise.
 //! - **No threads.** Bits do not depend on how many threads call; callers put replicas on threads.
-//! - **Any layout.** Views (swapped, sliced, broadcast) are read in place where that is cheap, else copied.
+//! - **Any layout.** Views (swapped, sliced, broadcast) are read in place where that is cheap, else
+//!   copied.
 //!
 //! # Panics
-//! Shapes that do not fit and targets outside the vocabulary are mistakes of the programmer and panic.
+//! Shapes that do not fit and targets outside the vocabulary are mistakes of the programmer and
+//! panic.
 
 mod extension;
 mod flex;
@@ -57,11 +59,11 @@ use flex::cross_entropy::Reduction;
 
 pub use update::{AdamW, LangevinRates, Rates, adamw, langevin, sum_of_squares, weighted_sum};
 
-/// Causal softmax attention: `softmax(q kᵀ / √d_head) v`, the softmax over positions up to the query's own
-/// (Vaswani et al. 2017, Attention is all you need, equation 1).
+/// Causal softmax attention: `softmax(q kᵀ / √d_head) v`, the softmax over positions up to the
+/// query's own (Vaswani et al. 2017, Attention is all you need, equation 1).
 ///
-/// `q`, `k` and `v` are `[batch, head, position, d_head]`, and so is the result, whose memory lies in the
-/// order `[batch, position, head, d_head]`.
+/// `q`, `k` and `v` are `[batch, head, position, d_head]`, and so is the result, whose memory lies
+/// in the order `[batch, position, head, d_head]`.
 ///
 /// # Panics
 /// If the shapes differ.
@@ -85,8 +87,8 @@ pub fn causal_attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
 
 /// Mean of `−log softmax(logits)[target]` over the rows of each replica, in nats.
 ///
-/// `logits` is `[replica, rows, d_vocab]`, `targets` `[replica, rows]`; the result is `[replica]`. When
-/// nothing else holds the logits, their memory becomes that of their gradient.
+/// `logits` is `[replica, rows, d_vocab]`, `targets` `[replica, rows]`; the result is `[replica]`.
+/// When nothing else holds the logits, their memory becomes that of their gradient.
 ///
 /// # Panics
 /// If the shapes do not fit, or a target is not below `d_vocab`.
@@ -120,10 +122,11 @@ pub fn cross_entropy_by_row(logits: Tensor<3>, targets: Tensor<2, Int>) -> Tenso
     ))
 }
 
-/// Layer normalization: each row to mean 0 and (biased) variance 1, with `eps` added to the variance, times
-/// `w`, plus `b` (Ba, Kiros & Hinton 2016, Layer normalization, equation 3).
+/// Layer normalization: each row to mean 0 and (biased) variance 1, with `eps` added to the
+/// variance, times `w`, plus `b` (Ba, Kiros & Hinton 2016, Layer normalization, equation 3).
 ///
-/// `x` is `[replica, rows, d]`, `w` and `b` are `[replica, 1, d]`; the result is `[replica, rows, d]`.
+/// `x` is `[replica, rows, d]`, `w` and `b` are `[replica, 1, d]`; the result is
+/// `[replica, rows, d]`.
 ///
 /// # Panics
 /// If the shapes do not fit.
@@ -167,8 +170,8 @@ pub fn linear(x: Tensor<3>, w: Tensor<3>, b: Option<Tensor<3>>) -> Tensor<3> {
     })
 }
 
-/// Affine map `residual + x w + b` of each replica: a layer's output joins the stream without a pass of its
-/// own.
+/// Affine map `residual + x w + b` of each replica: a layer's output joins the stream without a
+/// pass of its own.
 ///
 /// As [`linear`], with `residual` `[replica, rows, out]`.
 ///
@@ -203,7 +206,8 @@ pub fn linear_onto(
 
 /// Positions added to every sequence: row i of `x` gets position i modulo their number.
 ///
-/// `x` is `[replica, rows, d]`, `positions` `[replica, positions, d]`; the result is `[replica, rows, d]`.
+/// `x` is `[replica, rows, d]`, `positions` `[replica, positions, d]`; the result is
+/// `[replica, rows, d]`.
 ///
 /// # Panics
 /// If the shapes do not fit, or the rows are no multiple of the positions.
@@ -225,10 +229,11 @@ pub fn add_positions(x: Tensor<3>, positions: Tensor<3>) -> Tensor<3> {
     ))
 }
 
-/// The vector instructions that the fused path uses on this machine: `portable`, `avx2` or `avx512`.
+/// The vector instructions that the fused path uses on this machine: `portable`, `avx2` or
+/// `avx512`.
 ///
-/// The environment variable `ONTOGENY_SIMD`, set to one of these, bounds the choice from above. Matrix
-/// products of [`linear`] choose theirs apart from it.
+/// The environment variable `ONTOGENY_SIMD`, set to one of these, bounds the choice from above.
+/// Matrix products of [`linear`] choose theirs apart from it.
 pub fn instruction_set() -> &'static str {
     simd::Level::current().name()
 }
@@ -275,8 +280,8 @@ fn fused_targets(targets: &Tensor<2, Int>) -> bool {
     matches!(targets.dtype(), DType::I32 | DType::I64) && on_flex(&targets.device())
 }
 
-/// Whether a device is the processor, reached through Flex: where the fused path runs, and where replicas
-/// are better put on threads than moved by one pass.
+/// Whether a device is the processor, reached through Flex: where the fused path runs, and where
+/// replicas are better put on threads than moved by one pass.
 pub fn on_flex(device: &Device) -> bool {
     match device.as_dispatch() {
         DispatchDevice::Autodiff(device) => matches!(**device, DispatchDevice::Flex(_)),

@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 /// Matrix products in GFLOP/s that `threads` threads reach together, each on matrices of its own.
 ///
-/// The product is that of a linear map and its two gradients, `[rows, inner] × [inner, out]` and both
-/// transposed forms, in single precision, repeated for about `time`; the best of several rounds counts, so
-/// that a disturbance does not make the machine look slow, and a share of it large.
+/// The product is that of a linear map and its two gradients, `[rows, inner] × [inner, out]` and
+/// both transposed forms, in single precision, repeated for about `time`; the best of several
+/// rounds counts, so that a disturbance does not make the machine look slow, and a share of it
+/// large.
 pub fn product_rate([rows, inner, out]: [usize; 3], threads: usize, time: Duration) -> f64 {
     const ROUNDS: u32 = 8;
     let flop = 3.0 * 2.0 * (rows * inner * out) as f64;
@@ -71,8 +72,8 @@ fn product(
     to: &mut [f32],
 ) {
     assert!(a.len() == m * k && b.len() == k * n && to.len() == m * n);
-    // SAFETY: the lengths have been checked, and the strides are those of dense matrices or of their
-    // transposes; `to` is borrowed uniquely, and is not read.
+    // SAFETY: the lengths have been checked, and the strides are those of dense matrices or of
+    // their transposes; `to` is borrowed uniquely, and is not read.
     unsafe {
         gemm::gemm(
             m,

@@ -1,7 +1,7 @@
 //! The operations of this crate as compositions of Burn's own tensor operations.
 //!
-//! They run on every backend and in every float type, with gradients by Burn's autodiff. They are what
-//! devices without a fused kernel use, and what the fused kernels are tested against.
+//! They run on every backend and in every float type, with gradients by Burn's autodiff. They are
+//! what devices without a fused kernel use, and what the fused kernels are tested against.
 
 use burn::tensor::activation::{log_softmax, softmax};
 use burn::tensor::{Bool, Int, Tensor};
@@ -110,7 +110,8 @@ pub fn langevin(
     weights - drift * (rates.epsilon.clone() / 2.0) + noise * rates.epsilon.clone().sqrt()
 }
 
-/// Sum of squares of each replica, `[replica, 1, 1]`; see [`sum_of_squares`](crate::sum_of_squares).
+/// Sum of squares of each replica, `[replica, 1, 1]`; see
+/// [`sum_of_squares`](crate::sum_of_squares).
 pub fn sum_of_squares(x: Tensor<3>) -> Tensor<3> {
     let [replicas, rows, columns] = x.dims();
     let flat = x.reshape([replicas, 1, rows * columns]);

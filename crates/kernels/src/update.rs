@@ -8,8 +8,8 @@ use burn::tensor::Tensor;
 
 use crate::{flex, plain};
 
-/// Adam with decoupled weight decay (Loshchilov & Hutter 2019, Decoupled weight decay regularization,
-/// algorithm 2), as PyTorch has it: what is common to a stack.
+/// Adam with decoupled weight decay (Loshchilov & Hutter 2019, Decoupled weight decay
+/// regularization, algorithm 2), as PyTorch has it: what is common to a stack.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AdamW {
     /// Decay of the first moment.
@@ -27,8 +27,8 @@ pub struct Rates {
     pub learning_rate: Tensor<3>,
     /// Weight decay.
     pub weight_decay: Tensor<3>,
-    /// Factor on the parameter where decay is decoupled: 1 − learning rate · weight decay. Computed once
-    /// for all parameters: on a device it would be a kernel for each.
+    /// Factor on the parameter where decay is decoupled: 1 − learning rate · weight decay. Computed
+    /// once for all parameters: on a device it would be a kernel for each.
     keep: Tensor<3>,
     /// Factor on the gradient: 1, or less where its norm is clipped.
     pub gradient_scale: Tensor<3>,
@@ -81,8 +81,9 @@ impl AdamW {
     }
 }
 
-/// One AdamW update, the `step`-th counted from 1, of `[parameter, gradient, first moment, second moment]`,
-/// `[replica, rows, columns]` each. Returns parameter and moments.
+/// One AdamW update, the `step`-th counted from 1, of
+/// `[parameter, gradient, first moment, second moment]`, `[replica, rows, columns]` each. Returns
+/// parameter and moments.
 ///
 /// # Panics
 /// If the shapes differ.
@@ -103,7 +104,8 @@ pub fn adamw(rule: AdamW, step: u64, tensors: [Tensor<3>; 4], rates: &Rates) -> 
 }
 
 /// One step of Langevin dynamics localized at an anchor (Lau et al. 2023, arXiv 2308.12108),
-/// `w ← w − (ε/2)[nβ·g + γ(w − w*) + decay·w] + √ε·noise`, of `[w, g, w*, noise]`, `[replica, rows, columns]` each.
+/// `w ← w − (ε/2)[nβ·g + γ(w − w*) + decay·w] + √ε·noise`, of `[w, g, w*, noise]`,
+/// `[replica, rows, columns]` each.
 ///
 /// An ε of the weights' own shape, in place of a column, gives each of them its own step.
 ///

@@ -1,10 +1,10 @@
 //! Loss and gradient of a batch, spread over the cores of a CPU.
 //!
 //! On a GPU the whole stack is one pass. On a CPU each replica's batch is cut into shards of about
-//! `SHARD_TOKENS` tokens, and the shards of all replicas are work for whichever core is free. A shard's
-//! activations also fit the cache where a batch's would not. How a batch is cut depends on its shape
-//! alone, and shards are added up in order: the bits are the same on one core and on sixty-four, for a
-//! replica alone and for one in a stack.
+//! `SHARD_TOKENS` tokens, and the shards of all replicas are work for whichever core is free. A
+//! shard's activations also fit the cache where a batch's would not. How a batch is cut depends on
+//! its shape alone, and shards are added up in order: the bits are the same on one core and on
+//! sixty-four, for a replica alone and for one in a stack.
 
 use burn::tensor::{Int, Tensor};
 use ontogeny_kernels::{on_flex, weighted_sum};
@@ -12,8 +12,8 @@ use rayon::prelude::*;
 
 use crate::transformer::Transformer;
 
-/// Tokens of a shard, unless a sequence has more. Smaller ones would fit the cache no better, and pay
-/// more for each operation's beginning and end.
+/// Tokens of a shard, unless a sequence has more. Smaller ones would fit the cache no better, and
+/// pay more for each operation's beginning and end.
 const SHARD_TOKENS: usize = 1024;
 
 /// Part of one replica's batch.
@@ -24,11 +24,11 @@ struct Shard {
 }
 
 impl Transformer {
-    /// Mean next-token cross-entropy of each replica, `[R]`, in nats, and its gradient in every parameter
-    /// in the order of [`into_parameters`](Self::into_parameters), `[R, rows, cols]`.
+    /// Mean next-token cross-entropy of each replica, `[R]`, in nats, and its gradient in every
+    /// parameter in the order of [`into_parameters`](Self::into_parameters), `[R, rows, cols]`.
     ///
-    /// Inputs and targets are `[R, B·T]`, `positions` = T to a sequence. A parameter that the loss does
-    /// not depend on has a gradient of zero.
+    /// Inputs and targets are `[R, B·T]`, `positions` = T to a sequence. A parameter that the loss
+    /// does not depend on has a gradient of zero.
     ///
     /// # Panics
     /// As [`forward`](Self::forward).
@@ -41,8 +41,8 @@ impl Transformer {
         self.loss_and_some_gradients(&|_| true, inputs, targets, positions)
     }
 
-    /// The same with the gradients of those parameters alone that `wanted` says yes to, by their number; those of the others
-    /// are zeros, and what only they need is not computed.
+    /// The same with the gradients of those parameters alone that `wanted` says yes to, by their
+    /// number; those of the others are zeros, and what only they need is not computed.
     ///
     /// # Panics
     /// As [`forward`](Self::forward).

@@ -34,7 +34,8 @@ struct ReplicaData<'a> {
     boundaries: Vec<[Option<f64>; 3]>,
     smooth: BTreeMap<&'a str, SmoothData>,
     absent: BTreeMap<&'static str, &'static str>,
-    /// By name of the measure: what is wrong with which of its values. Tables without verdicts have none.
+    /// By name of the measure: what is wrong with which of its values. Tables without verdicts have
+    /// none.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     flaws: BTreeMap<String, Vec<FlawData<'a>>>,
     /// Charts of parts of the network.
@@ -91,7 +92,8 @@ pub(crate) fn page_json(input: &ReportInput) -> String {
             .and_then(shown),
         replicas: input.replicas.iter().map(replica_data).collect(),
     };
-    // Only maps with keys that are no strings, or a failing writer, make this fail; there is neither.
+    // Only maps with keys that are no strings, or a failing writer, make this fail; there is
+    // neither.
     let json = serde_json::to_string(&data).unwrap_or_else(|_| "null".to_owned());
     escape_json(&json)
 }

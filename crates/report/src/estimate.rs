@@ -1,4 +1,5 @@
-//! The estimates of λ̂ in a table: what was estimated, what its draws say about themselves, and the verdict.
+//! The estimates of λ̂ in a table: what was estimated, what its draws say about themselves, and the
+//! verdict.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -60,8 +61,8 @@ impl Estimate<'_> {
             .filter(|value| value.is_finite())
     }
 
-    /// The larger of the standard errors from the chains and from the draws' autocorrelation: either alone may be small by
-    /// chance.
+    /// The larger of the standard errors from the chains and from the draws' autocorrelation:
+    /// either alone may be small by chance.
     pub(crate) fn error(&self) -> Option<f64> {
         match (self.figure("llc_se"), self.figure("llc_mcse")) {
             (Some(chains), Some(draws)) => Some(chains.max(draws)),
@@ -101,7 +102,8 @@ pub(crate) fn estimates(replica: &ReplicaReport) -> Vec<Estimate<'_>> {
         .collect()
 }
 
-/// The components that were estimated, the whole network (`None`) first, numbers in their names by size.
+/// The components that were estimated, the whole network (`None`) first, numbers in their names by
+/// size.
 pub(crate) fn components(replica: &ReplicaReport) -> Vec<Option<&str>> {
     let mut found: BTreeSet<Option<&str>> = BTreeSet::new();
     for row in &replica.rows {

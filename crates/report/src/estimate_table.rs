@@ -16,8 +16,8 @@ const CAPTION: &str = "The error is the larger of two standard errors: over the 
     to the later. Acceptance is how often Metropolis and Hastings would accept a step; the temperature is 1 in \
     equilibrium. |∇L| is the norm of the gradient at the checkpoint w*.";
 
-/// The section: how many estimates can be trusted, and every estimate with its verdict. Nothing at all for a table without
-/// verdicts.
+/// The section: how many estimates can be trusted, and every estimate with its verdict. Nothing at
+/// all for a table without verdicts.
 pub(crate) fn section(input: &ReportInput) -> String {
     let mut html = String::new();
     if !are_judged(input) {
@@ -38,8 +38,9 @@ pub(crate) fn section(input: &ReportInput) -> String {
     html
 }
 
-/// The summary and the table of one replica. A long table is folded; what lies below zero then stands above it as well, since
-/// no learning coefficient does and a reader who sees one in the chart should not have to look for why.
+/// The summary and the table of one replica. A long table is folded; what lies below zero then
+/// stands above it as well, since no learning coefficient does and a reader who sees one in the
+/// chart should not have to look for why.
 fn listing(html: &mut String, all: &[Estimate<'_>]) {
     let everything: Vec<&Estimate<'_>> = all.iter().collect();
     let parted = all.iter().any(|e| e.component != all[0].component);
@@ -87,7 +88,8 @@ fn summary(all: &[Estimate<'_>]) -> String {
     )
 }
 
-/// The columns of figures: heading, label on a narrow screen, name in the table, and how it is written.
+/// The columns of figures: heading, label on a narrow screen, name in the table, and how it is
+/// written.
 type Column = (&'static str, &'static str, &'static str, fn(f64) -> String);
 const COLUMNS: [Column; 6] = [
     ("R̂", "R̂", "llc_r_hat", figure),

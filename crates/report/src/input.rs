@@ -165,7 +165,8 @@ pub struct Selection {
     pub delta_llc: f64,
     /// Its standard error, paired over the chains.
     pub delta_llc_se: f64,
-    /// The number of sequences from which on the checkpoint of lower loss is preferred; absent if it always is.
+    /// The number of sequences from which on the checkpoint of lower loss is preferred; absent if
+    /// it always is.
     pub critical: Option<f64>,
     /// Interval of that number where there is one.
     pub critical_interval: Option<[f64; 2]>,
@@ -198,7 +199,8 @@ pub struct Row {
     pub values: BTreeMap<String, f64>,
     /// Figures with one entry for each position by name: `loss_by_position`.
     pub vectors: BTreeMap<String, Vec<f64>>,
-    /// Verdicts over estimates and their reasons by name: `llc_verdict`, `llc_reason`, `llc_verdict.head:0.1`.
+    /// Verdicts over estimates and their reasons by name: `llc_verdict`, `llc_reason`,
+    /// `llc_verdict.head:0.1`.
     pub words: BTreeMap<String, String>,
 }
 

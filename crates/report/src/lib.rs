@@ -4,7 +4,8 @@
 //! estimated ([`Estimator`]), and for each replica its table of measures ([`Row`]) and the stages
 //! found in it ([`Stages`]). [`render`] turns it into one document that opens offline: the verdict,
 //! the tables of stages and estimates and the provenance are plain HTML that reads without scripts,
-//! and the charts are drawn by the scripts beside this crate's sources from the numbers embedded in the page.
+//! and the charts are drawn by the scripts beside this crate's sources from the numbers embedded in
+//! the page.
 //!
 //! Nothing here reads or writes files, knows a network or computes a statistic: the numbers come in
 //! as they are to be shown. The page asks no other machine for anything, and its content policy

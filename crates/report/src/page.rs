@@ -33,8 +33,9 @@ pub(crate) const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; 
 
 /// The whole report as one HTML document (UTF-8) that opens offline.
 ///
-/// The heading, the verdict, the tables and the provenance are plain HTML; the charts are drawn when the page is opened. Text of the input is escaped wherever it goes, and a figure that
-/// is not finite is shown as missing.
+/// The heading, the verdict, the tables and the provenance are plain HTML; the charts are drawn
+/// when the page is opened. Text of the input is escaped wherever it goes, and a figure that is not
+/// finite is shown as missing.
 #[must_use]
 pub fn render(input: &ReportInput) -> String {
     let mut html = String::with_capacity(256 * 1024);

@@ -32,8 +32,9 @@ struct Part {
     end: Option<String>,
 }
 
-/// The charts of a replica's parts: one for all if they are few, otherwise the heads layer by layer behind the others.
-/// None if no part was estimated at two checkpoints, since a line needs two points.
+/// The charts of a replica's parts: one for all if they are few, otherwise the heads layer by layer
+/// behind the others. None if no part was estimated at two checkpoints, since a line needs two
+/// points.
 pub(crate) fn part_charts(replica: &ReplicaReport) -> Vec<PartChart> {
     let drawn: Vec<&str> = components(replica)
         .into_iter()

@@ -11,8 +11,8 @@ const POSITION_BINS: usize = 48;
 /// A training series of at most [`TRAINING_POINTS`] points.
 ///
 /// The log(step + 1) axis is cut into equal bins, and each bin that holds points is replaced by
-/// their mean step, tokens and loss; losses that are not finite are left out. A series that is short
-/// enough already is only rid of those.
+/// their mean step, tokens and loss; losses that are not finite are left out. A series that is
+/// short enough already is only rid of those.
 pub(crate) fn thin(series: &[TrainingPoint]) -> Vec<TrainingPoint> {
     let finite: Vec<TrainingPoint> = series
         .iter()

@@ -68,9 +68,9 @@ impl Schedule {
     }
 }
 
-/// `count` steps between `lo` and `hi` that are not in `known`, such that the widest gap left between neighbours
-/// is as narrow as can be on the axis ln(step + 1): each gap between steps of `known` gets its share, evenly.
-/// Fewer where there are not so many steps.
+/// `count` steps between `lo` and `hi` that are not in `known`, such that the widest gap left
+/// between neighbours is as narrow as can be on the axis ln(step + 1): each gap between steps of
+/// `known` gets its share, evenly. Fewer where there are not so many steps.
 pub fn fill_gaps(known: &[Step], lo: Step, hi: Step, count: usize) -> Vec<Step> {
     let inside = known.iter().filter(|s| (lo..=hi).contains(s));
     let mut fences: Vec<u64> = inside.map(|s| s.0).chain([lo.0, hi.0]).collect();

@@ -37,9 +37,9 @@ impl Series {
     /// Opens a series to go on with it, from an empty one if there is no file.
     ///
     /// Lines for which `keep` is true stay; all others go, and so does a torn end of the file. A
-    /// run that resumes at step s keeps the lines up to s, since it will write the later ones again.
-    /// A damaged line that may not be written again, because it is not between two that go, is moved
-    /// to a file beside this one, and its number is returned.
+    /// run that resumes at step s keeps the lines up to s, since it will write the later ones
+    /// again. A damaged line that may not be written again, because it is not between two that go,
+    /// is moved to a file beside this one, and its number is returned.
     ///
     /// # Errors
     ///

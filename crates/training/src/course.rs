@@ -31,7 +31,8 @@ impl<'a> Course<'a> {
         })
     }
 
-    /// Puts the replicas where a state was taken. What does not fit is a sentence, and leaves them of no use.
+    /// Puts the replicas where a state was taken. What does not fit is a sentence, and leaves them
+    /// of no use.
     pub(crate) fn take_up(&mut self, at: Step, state: &TensorFile) -> Result<(), String> {
         let mut first = 0;
         for stack in &mut self.stacks {

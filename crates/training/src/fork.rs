@@ -14,15 +14,17 @@ use crate::replay::Replay;
 use crate::run::{Group, Run};
 use crate::stack::join;
 
-/// The states that a fork begins with, one for each of its groups: those of the parent's replicas of the same
-/// names after `at` updates. Where no state was kept, the parent is replayed up to there, and compared with its
-/// checkpoints on the way. `None` if that was interrupted. Nothing is written.
+/// The states that a fork begins with, one for each of its groups: those of the parent's replicas
+/// of the same names after `at` updates. Where no state was kept, the parent is replayed up to
+/// there, and compared with its checkpoints on the way. `None` if that was interrupted. Nothing is
+/// written.
 ///
 /// `loaded` is the configuration of `fork`, for errors that name a key.
 ///
 /// # Errors
-/// [`TrainingError::Unreached`] if the parent has not come to `at`; [`TrainingError::Config`] for a replica that the
-/// parent lacks, or a network or an optimizer that its state does not fit; [`TrainingError::Replay`].
+/// [`TrainingError::Unreached`] if the parent has not come to `at`; [`TrainingError::Config`] for a
+/// replica that the parent lacks, or a network or an optimizer that its state does not fit;
+/// [`TrainingError::Replay`].
 pub fn fork_states(
     parent: (&Run, &RunFolder),
     fork: (&Run, &LoadedConfig),
@@ -122,7 +124,8 @@ fn row_of(tensor: &NamedTensor, row: usize) -> NamedTensor {
     }
 }
 
-/// The first key in which two networks differ, other than in how they were drawn, and what to say of it.
+/// The first key in which two networks differ, other than in how they were drawn, and what to say
+/// of it.
 fn unlike(old: &TransformerConfig, new: &TransformerConfig) -> Option<(String, String)> {
     let same_start = TransformerConfig {
         init: old.init,

@@ -1,8 +1,8 @@
 //! A stretch of a run again, from a state that was kept, bit for bit.
 //!
-//! A replay begins at the last whole state before the stretch. Wherever it comes by a checkpoint that the run
-//! wrote, the weights must have the same bits. What a replay adds is written aside, and takes its name when the next of
-//! these has been met.
+//! A replay begins at the last whole state before the stretch. Wherever it comes by a checkpoint
+//! that the run wrote, the weights must have the same bits. What a replay adds is written aside,
+//! and takes its name when the next of these has been met.
 
 use ontogeny_model::device::Chosen;
 use ontogeny_store::{Checkpoint, CheckpointFolder, NamedTensor, RunFolder, StateFolder, Step};
@@ -29,7 +29,8 @@ pub struct Densified {
     pub interrupted_at: Option<Step>,
 }
 
-/// The last step of a group that is sure to stay: its last, or that of the state from which it will go on.
+/// The last step of a group that is sure to stay: its last, or that of the state from which it will
+/// go on.
 ///
 /// # Errors
 /// A folder that cannot be listed.
@@ -67,13 +68,14 @@ fn steps_of(group: &Group, folder: &RunFolder) -> Result<Vec<Step>, TrainingErro
     Ok(CheckpointFolder::steps_at(&place)?)
 }
 
-/// Adds checkpoints at the steps of `wanted`, a list for each group of the run; what is there already stays.
-/// The caller holds the run's lock. States, metrics and the manifest are left alone.
+/// Adds checkpoints at the steps of `wanted`, a list for each group of the run; what is there
+/// already stays. The caller holds the run's lock. States, metrics and the manifest are left alone.
 ///
 /// # Errors
-/// [`TrainingError::Unreached`] for steps that the run has not come to; [`TrainingError::Replay`] if the weights do
-/// not come out as the run's own, in which case all that this call added is removed again; a fork that has no
-/// state so early; anything that keeps the folder from being read or written.
+/// [`TrainingError::Unreached`] for steps that the run has not come to; [`TrainingError::Replay`]
+/// if the weights do not come out as the run's own, in which case all that this call added is
+/// removed again; a fork that has no state so early; anything that keeps the folder from being read
+/// or written.
 pub fn densify(
     run: &Run,
     folder: &RunFolder,
@@ -175,7 +177,8 @@ impl<'a> Replay<'a> {
         })
     }
 
-    /// Puts the course at the last whole state that is not after `by`, unless it is already between the two.
+    /// Puts the course at the last whole state that is not after `by`, unless it is already between
+    /// the two.
     pub(crate) fn take_up(&mut self, by: Step) -> Result<&mut Course<'a>, TrainingError> {
         let here = self.course.as_ref().map(|course| course.step);
         let here = here.filter(|&step| step <= by);
@@ -260,8 +263,8 @@ impl<'a> Replay<'a> {
         Ok(())
     }
 
-    /// Moves the course to `to`, writing `add` aside and comparing at every landmark; at each, what lies aside is
-    /// taken in. Whether it came there.
+    /// Moves the course to `to`, writing `add` aside and comparing at every landmark; at each, what
+    /// lies aside is taken in. Whether it came there.
     pub(crate) fn go(
         &mut self,
         to: Step,

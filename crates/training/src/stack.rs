@@ -158,7 +158,8 @@ impl Stack {
     }
 }
 
-/// One update of several stacks, spread over threads; each stack asks for its own batches by its number.
+/// One update of several stacks, spread over threads; each stack asks for its own batches by its
+/// number.
 ///
 /// `step` and `schedule` are those of [`Stack::update`].
 pub fn update_all(

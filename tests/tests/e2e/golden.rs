@@ -1,9 +1,9 @@
 //! What two short runs came to when this was written down, to the last bit.
 //!
-//! `tests/golden` holds a record of each run: its keys, the hashes of its checkpoints, its table and
-//! its stages. Bits depend on how a machine multiplies and takes exponentials, so a record says on
-//! which arithmetic it was made. On that arithmetic everything has to come out equal; on another the
-//! keys and the initial weights do, and the rest nearly.
+//! `tests/golden` holds a record of each run: its keys, the hashes of its checkpoints, its table
+//! and its stages. Bits depend on how a machine multiplies and takes exponentials, so a record says
+//! on which arithmetic it was made. On that arithmetic everything has to come out equal; on another
+//! the keys and the initial weights do, and the rest nearly.
 //!
 //! `ONTOGENY_GOLDEN=write cargo test … golden` writes the records anew.
 

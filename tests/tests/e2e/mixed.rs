@@ -1,5 +1,5 @@
-//! Runs whose files were exchanged, deleted, edited or damaged, and runs that went wrong: nothing of
-//! this stays unsaid.
+//! Runs whose files were exchanged, deleted, edited or damaged, and runs that went wrong: nothing
+//! of this stays unsaid.
 
 use std::os::unix::fs::symlink;
 

@@ -1,4 +1,5 @@
-//! `stages` and `validate --detector`: the detector on tables of any origin, and on curves whose answer is known.
+//! `stages` and `validate --detector`: the detector on tables of any origin, and on curves whose
+//! answer is known.
 
 use ontogeny_tests::Sandbox;
 use serde_json::Value;

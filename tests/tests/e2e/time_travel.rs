@@ -151,7 +151,8 @@ fn added_checkpoints_are_analysed_and_stay() {
     multiples.sort_unstable();
     assert_eq!(multiples, [90, 93, 96, 99]);
 
-    // By the boundaries of the analysis: two that are nearly one, and one that only one replica shows.
+    // By the boundaries of the analysis: two that are nearly one, and one that only one replica
+    // shows.
     let boundary =
         |lo: f64, hi: f64| json!({ "at": lo, "lo": lo, "hi": hi, "evidence": 1.0, "views": [] });
     let mut stages: Value =
@@ -162,7 +163,8 @@ fn added_checkpoints_are_analysed_and_stay() {
     let found = sandbox
         .run(&["densify", "run", "--checkpoints", "2", "--json"])
         .json();
-    // On the axis ln(step + 1): 31 to 41, 36 to 43 and 71 to 81, by the root of their ratio on each side.
+    // On the axis ln(step + 1): 31 to 41, 36 to 43 and 71 to 81, by the root of their ratio on each
+    // side.
     let stretches = json!([{ "lo": 25, "hi": 47 }, { "lo": 31, "hi": 46 }, { "lo": 65, "hi": 86 }]);
     assert_eq!(found["groups"][0]["stretches"], stretches);
 

@@ -11,8 +11,8 @@ use super::{
     llc_measures,
 };
 
-/// λ̂ at one checkpoint, as a row of the table that holds nothing else. What the run's analysis estimated under the same
-/// causes is read, and what is estimated here is kept for it.
+/// λ̂ at one checkpoint, as a row of the table that holds nothing else. What the run's analysis
+/// estimated under the same causes is read, and what is estimated here is kept for it.
 ///
 /// # Errors
 /// If the checkpoint does not hold the replica, and whatever goes wrong in reading or sampling.

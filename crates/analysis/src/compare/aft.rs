@@ -18,7 +18,8 @@ pub struct Line {
     pub a: f64,
     /// Slope.
     pub b: f64,
-    /// Standard deviation about the line, by maximum likelihood (no correction for the two parameters).
+    /// Standard deviation about the line, by maximum likelihood (no correction for the two
+    /// parameters).
     pub sigma: f64,
 }
 
@@ -35,9 +36,10 @@ pub struct Point {
 
 /// The line of greatest likelihood, values that were not seen being known to lie above their `y`.
 ///
-/// With γ = 1/σ and δ = (a, b)/σ the log-likelihood Σ ln γ − ½(γy − δx)² over what was seen and Σ ln Q(γy − δx) over the
-/// rest is concave (Olsen 1978), so Newton's method finds its one maximum. `None` if values were seen at fewer than two
-/// places, or if no maximum exists (as where what was seen at one place says nothing against any slope).
+/// With γ = 1/σ and δ = (a, b)/σ the log-likelihood Σ ln γ − ½(γy − δx)² over what was seen and Σ
+/// ln Q(γy − δx) over the rest is concave (Olsen 1978), so Newton's method finds its one maximum.
+/// `None` if values were seen at fewer than two places, or if no maximum exists (as where what was
+/// seen at one place says nothing against any slope).
 pub fn fit(points: &[Point]) -> Option<Line> {
     let seen = || points.iter().filter(|p| p.observed);
     let x0 = seen().next()?.x;
@@ -240,8 +242,8 @@ mod tests {
             .collect();
         assert!(slopes.len() == 400);
         let (mean, sd) = spread(slopes.iter().copied());
-        // Maximum likelihood is biased by the order of 1/n: allow a tenth of a standard deviation on top of five
-        // standard errors. Taking what is hidden for seen would give −.336.
+        // Maximum likelihood is biased by the order of 1/n: allow a tenth of a standard deviation
+        // on top of five standard errors. Taking what is hidden for seen would give −.336.
         assert!(
             (mean + 0.5).abs() < 5.0 * sd / 20.0 + 0.1 * sd,
             "{mean} ± {sd}"

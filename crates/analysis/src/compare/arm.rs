@@ -82,7 +82,8 @@ impl Scale {
         }
     }
 
-    /// What is shown for a figure among times with its ends: on the axis of loss they change places.
+    /// What is shown for a figure among times with its ends: on the axis of loss they change
+    /// places.
     pub fn estimate(self, (at, lo, hi): (f64, f64, f64)) -> Estimate {
         let (lo, hi) = match self.axis {
             Axis::Loss => (hi, lo),
@@ -150,7 +151,8 @@ fn no_loss(input: &ReplicaInput<'_>, loss: &str) -> CompareError {
     }
 }
 
-/// Names of the stages found in any replica, in the order in which they are listed; `below_bag` if any table has it.
+/// Names of the stages found in any replica, in the order in which they are listed; `below_bag` if
+/// any table has it.
 pub(super) fn stage_names(arms: &[Vec<Seed<'_>>]) -> Vec<String> {
     let replicas = || arms.iter().flatten();
     let found = replicas().filter_map(|s| s.input.stages).flatten();
@@ -168,8 +170,8 @@ pub(super) fn stage_names(arms: &[Vec<Seed<'_>>]) -> Vec<String> {
 }
 
 impl Seed<'_> {
-    /// When an event of a stage happened, in steps; `None` if that cannot be said of this replica, or the stage has no such
-    /// event.
+    /// When an event of a stage happened, in steps; `None` if that cannot be said of this replica,
+    /// or the stage has no such event.
     pub fn moment(&self, stage: &str, event: Event) -> Option<Observation> {
         match (stage, event) {
             (BELOW_BAG, Event::Onset) => below_bag(self.input.rows),

@@ -31,8 +31,9 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// The clock of one replica. `rows` are sorted by step; `rates` say from which step on how many repeated triggers an
-    /// update sees, the first from 0; `loss` is the measure that serves as axis.
+    /// The clock of one replica. `rows` are sorted by step; `rates` say from which step on how many
+    /// repeated triggers an update sees, the first from 0; `loss` is the measure that serves as
+    /// axis.
     pub fn new(rows: &[MeasureRow], rates: &[(u64, f64)], loss: &str) -> Self {
         let mut least = f64::INFINITY;
         let measured = rows.iter().filter_map(|r| {
@@ -68,7 +69,8 @@ impl Clock {
         each.sum()
     }
 
-    /// The least loss so far at a step, along ln(step + 1) between checkpoints; `None` where no loss was measured.
+    /// The least loss so far at a step, along ln(step + 1) between checkpoints; `None` where no
+    /// loss was measured.
     pub fn loss(&self, step: f64) -> Option<f64> {
         along(&self.loss.0, &self.loss.1, step.ln_1p())
     }
@@ -128,7 +130,8 @@ mod tests {
         assert_eq!(clock.tokens(2.0), Some(128.0));
         assert_eq!(clock.exposures(3.0), 6.0);
         assert_eq!(clock.exposures(7.0), 2.0 * 5.0 + 10.0 * 2.0);
-        // The loss is the least so far: 3 from step 1 to 3, and halfway from 3 to 7 on ln(step + 1) it is 2.
+        // The loss is the least so far: 3 from step 1 to 3, and halfway from 3 to 7 on ln(step + 1)
+        // it is 2.
         assert_eq!(clock.loss(3.0), Some(3.0));
         let middle = (4.0_f64 * 8.0).sqrt() - 1.0;
         assert!((clock.loss(middle).unwrap() - 2.0).abs() < 1e-12);

@@ -13,8 +13,9 @@ pub(super) fn resample<T: Copy>(stream: &Stream, index: u64, of: &[T]) -> Vec<T>
 
 /// The percentile interval of resampled values at a level.
 ///
-/// Values may be infinite. One that is not a number could be anything: it counts as less than all others for
-/// the lower end, and as more for the upper, so that what is not determined widens the interval.
+/// Values may be infinite. One that is not a number could be anything: it counts as less than all
+/// others for the lower end, and as more for the upper, so that what is not determined widens the
+/// interval.
 pub(super) fn percentile(values: &[f64], level: f64) -> (f64, f64) {
     if values.is_empty() {
         return (f64::NEG_INFINITY, f64::INFINITY);
@@ -26,7 +27,8 @@ pub(super) fn percentile(values: &[f64], level: f64) -> (f64, f64) {
         known
     };
     let tail = 0.5 * (1.0 - level) * (values.len() - 1) as f64;
-    // Whole ranks, outwards: between a finite and an infinite value there is nothing to interpolate.
+    // Whole ranks, outwards: between a finite and an infinite value there is nothing to
+    // interpolate.
     let lo = sorted(f64::NEG_INFINITY)[tail.floor() as usize];
     let hi = sorted(f64::INFINITY)[values.len() - 1 - tail.floor() as usize];
     (lo, hi)
@@ -55,13 +57,15 @@ mod tests {
 
     #[test]
     fn the_interval_of_a_mean_is_the_normal_one() {
-        // 200 values 0..199: the standard error of the mean is √((200² − 1)/12/200) = 4.08, and 90 % is 1.645 of it.
+        // 200 values 0..199: the standard error of the mean is √((200² − 1)/12/200) = 4.08, and 90
+        // % is 1.645 of it.
         let values: Vec<f64> = (0..200).map(f64::from).collect();
         let stream = Stream::new(0, "test", &[]);
         let (mean, interval) = mean(&values, &stream, 4000, 0.9);
         let (lo, hi) = interval.unwrap();
         assert_eq!(mean, 99.5);
-        // A quantile of 4000 resamples is known to √(.05·.95/4000)/density = .03 standard errors; five of those.
+        // A quantile of 4000 resamples is known to √(.05·.95/4000)/density = .03 standard errors;
+        // five of those.
         assert!((lo - (99.5 - 6.715)).abs() < 0.7, "{lo}");
         assert!((hi - (99.5 + 6.715)).abs() < 0.7, "{hi}");
         assert_eq!(

@@ -26,8 +26,8 @@ const DRAWN: [&str; 8] = [
 /// Head scores, of which the highest at each checkpoint is drawn.
 const HEADS: [&str; 2] = ["previous_token", "induction"];
 
-/// Names of what can be drawn from some rows, in order: the measures themselves, losses of evals, and the highest of
-/// each head score as `max.previous_token`.
+/// Names of what can be drawn from some rows, in order: the measures themselves, losses of evals,
+/// and the highest of each head score as `max.previous_token`.
 pub fn drawn_measures<'a>(rows: impl Iterator<Item = &'a MeasureRow>) -> Vec<String> {
     let names: BTreeSet<&str> = rows
         .flat_map(|r| r.values.keys().map(String::as_str))
@@ -72,8 +72,8 @@ fn is_head(name: &str, score: &str) -> bool {
 
 /// One measure of one arm along an axis; `None` if no seed has it at two places.
 ///
-/// Seeds measured at the same places are averaged there; others are interpolated at places even in ln(1 + x) within what
-/// all of them reach.
+/// Seeds measured at the same places are averaged there; others are interpolated at places even in
+/// ln(1 + x) within what all of them reach.
 pub fn curve(
     seeds: &[(&[MeasureRow], &Clock)],
     measure: &str,
@@ -90,7 +90,8 @@ pub fn curve(
                 .filter_map(|r| Some((clock.on(axis, r.step as f64)?, value(r, measure)?)))
                 .collect();
             if axis == Axis::Loss {
-                // Ascending, each loss once: where it does not fall, the place it was first reached at stays.
+                // Ascending, each loss once: where it does not fall, the place it was first reached
+                // at stays.
                 line.dedup_by(|a, b| a.0.total_cmp(&b.0).is_eq());
                 line.reverse();
             }

@@ -9,12 +9,14 @@ use super::bootstrap::{percentile, resample};
 use super::effect::shuffle;
 use super::survival::Observation;
 
-/// A fitted line may be missing in this share of resamples; beyond it an interval would only be of the rest.
+/// A fitted line may be missing in this share of resamples; beyond it an interval would only be of
+/// the rest.
 const MOST_LOST: f64 = 0.05;
 /// Places at which the fitted line is drawn.
 const DRAWN: usize = 41;
 
-/// The seeds at one value of the knob, their times already on the scale on which the line is straight.
+/// The seeds at one value of the knob, their times already on the scale on which the line is
+/// straight.
 #[derive(Debug, Clone)]
 pub struct Group {
     /// The knob's value on the scale on which the line is straight.
@@ -91,8 +93,9 @@ pub fn dose_line(
     })
 }
 
-/// Kendall's τ_b between the knob and the times of all seeds, pairs hidden by censoring counted as ties, with the
-/// two-sided p-value of exchanging the seeds between the values of the knob. `None` where nothing can be ordered.
+/// Kendall's τ_b between the knob and the times of all seeds, pairs hidden by censoring counted as
+/// ties, with the two-sided p-value of exchanging the seeds between the values of the knob. `None`
+/// where nothing can be ordered.
 pub fn trend(groups: &[Group], permutations: usize, stream: &Stream) -> Option<(f64, f64)> {
     let each = groups
         .iter()
@@ -167,9 +170,10 @@ mod tests {
 
     #[test]
     fn the_interval_covers_the_exponent_about_as_often_as_it_says() {
-        // Eight seeds at each of four values; at the first, half are censored. Resampling eight values gives 7/8 of their
-        // variance, so an interval meant for 90 % reaches 1.645·√(7/8) standard errors, which is 87.6 %. Five binomial
-        // standard errors of 300 data sets are 9.5 % either way.
+        // Eight seeds at each of four values; at the first, half are censored. Resampling eight
+        // values gives 7/8 of their variance, so an interval meant for 90 % reaches 1.645·√(7/8)
+        // standard errors, which is 87.6 %. Five binomial standard errors of 300 data sets are 9.5
+        // % either way.
         let covered = (0..300)
             .filter_map(|i| dose_line(&groups(i, 7.0), 200, 0.9, &Stream::new(i, "test", &[])))
             .filter(|l| l.slope.0 <= -0.4 && -0.4 <= l.slope.1)

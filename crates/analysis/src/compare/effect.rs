@@ -10,8 +10,9 @@ use super::survival::{Observation, median};
 
 /// The probability that a seed of the first arm is earlier than one of the second.
 ///
-/// Over all pairs of seeds; equal times, and pairs of which censoring hides the order, count half. Where all runs
-/// are equally long it is P(first earlier, by the end) + ½ P(alike, or neither by the end).
+/// Over all pairs of seeds; equal times, and pairs of which censoring hides the order, count half.
+/// Where all runs are equally long it is P(first earlier, by the end) + ½ P(alike, or neither by
+/// the end).
 pub fn probability_earlier(first: &[Observation], second: &[Observation]) -> f64 {
     let pairs = first.len() * second.len();
     let sum: f64 = first
@@ -26,9 +27,11 @@ pub fn probability_earlier(first: &[Observation], second: &[Observation]) -> f64
     sum / pairs as f64
 }
 
-/// The log-rank statistic (Mantel 1966): (O − E)²/V of the events of the first arm, with the hypergeometric variance.
+/// The log-rank statistic (Mantel 1966): (O − E)²/V of the events of the first arm, with the
+/// hypergeometric variance.
 ///
-/// `sorted` are the observations of both arms by time, events before censorings, each with whether it is of the first.
+/// `sorted` are the observations of both arms by time, events before censorings, each with whether
+/// it is of the first.
 fn log_rank(sorted: &[(Observation, bool)]) -> f64 {
     let mut at_risk = sorted.len() as f64;
     let mut of_first = sorted.iter().filter(|(_, first)| *first).count() as f64;
@@ -57,8 +60,8 @@ fn log_rank(sorted: &[(Observation, bool)]) -> f64 {
 
 /// The p-value of the log-rank statistic when seeds are exchanged between two arms.
 ///
-/// Over all ways to divide them if these are at most `permutations`, else over so many at random, with the one that was
-/// seen among them, so that it is never 0. Times that are all alike give 1.
+/// Over all ways to divide them if these are at most `permutations`, else over so many at random,
+/// with the one that was seen among them, so that it is never 0. Times that are all alike give 1.
 pub fn log_rank_p(
     first: &[Observation],
     second: &[Observation],
@@ -154,10 +157,11 @@ pub(super) struct Contrast {
     pub earlier: (f64, f64, f64),
 }
 
-/// Both contrasts with their intervals `(value, lo, hi)`; `ratio` chooses that of the medians, first over second.
+/// Both contrasts with their intervals `(value, lo, hi)`; `ratio` chooses that of the medians,
+/// first over second.
 ///
-/// A median that was not reached is somewhere after the last time of its arm: it enters the lower and the upper end with what is
-/// worst for each, and makes the value itself not a number.
+/// A median that was not reached is somewhere after the last time of its arm: it enters the lower
+/// and the upper end with what is worst for each, and makes the value itself not a number.
 pub(super) fn contrast(
     first: &[Observation],
     second: &[Observation],

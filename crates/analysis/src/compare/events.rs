@@ -9,7 +9,8 @@ use crate::table::MeasureRow;
 
 /// The stage that is read off the table without the detector: [`below_bag`].
 pub const BELOW_BAG: &str = "below_bag";
-/// How far below the bag of context a loss must be: sampling of the held-out sequences moves it by less.
+/// How far below the bag of context a loss must be: sampling of the held-out sequences moves it by
+/// less.
 const MARGIN: f64 = 0.02;
 
 /// Which moment of a stage.
@@ -50,10 +51,11 @@ pub fn own_measure(stage: &str) -> &'static str {
     }
 }
 
-/// When an event of the first stage of a name happened, in steps; censored at the last row where it did not.
+/// When an event of the first stage of a name happened, in steps; censored at the last row where it
+/// did not.
 ///
-/// The half of a stage that had not ended is that of its change until the last row. `None` if the table is empty, or lacks
-/// the measures that the half is read from.
+/// The half of a stage that had not ended is that of its change until the last row. `None` if the
+/// table is empty, or lacks the measures that the half is read from.
 pub fn moment(
     rows: &[MeasureRow],
     stages: &[Stage],
@@ -74,7 +76,8 @@ pub fn moment(
     }
 }
 
-/// The first place between two steps at which the stage's measure is halfway between its values there.
+/// The first place between two steps at which the stage's measure is halfway between its values
+/// there.
 fn half(rows: &[MeasureRow], name: &str, from: f64, to: f64) -> Option<f64> {
     let (x, y) = [own_measure(name), "loss"]
         .into_iter()
@@ -110,8 +113,9 @@ fn crossing(a: (f64, f64), b: (f64, f64), level: f64) -> Option<f64> {
     (before * after <= 0.0).then(|| a.0 + (b.0 - a.0) * before / (before - after))
 }
 
-/// When the loss after repeated triggers falls more than 2 % below that of the bag-of-context oracle, to stay there: what order-free statistics cannot explain, without the
-/// detector. `None` if either was not measured.
+/// When the loss after repeated triggers falls more than 2 % below that of the bag-of-context
+/// oracle, to stay there: what order-free statistics cannot explain, without the detector. `None`
+/// if either was not measured.
 pub fn below_bag(rows: &[MeasureRow]) -> Option<Observation> {
     let above: Vec<(f64, f64)> = rows
         .iter()
@@ -181,7 +185,8 @@ mod tests {
             ];
             below_bag(&rows("a", &[0, 1, 3, 7, 15], &measures))
         };
-        // Below once, back above, then below for good: from 1.08 to .88 with the threshold .98 halfway from 3 to 7.
+        // Below once, back above, then below for good: from 1.08 to .88 with the threshold .98
+        // halfway from 3 to 7.
         let found = of(&[2.0, 0.5, 1.08, 0.88, 0.2]).unwrap();
         assert!(found.observed && (found.time - (32.0_f64.sqrt() - 1.0)).abs() < 1e-9);
         assert_eq!(

@@ -293,8 +293,9 @@ fn effects(
     found
 }
 
-/// Whether two arms taken together show nothing that could differ: no event at all, or all at one time. Such a
-/// pair is not among the comparisons that p-values are adjusted for; whether it is does not depend on which seed is in which arm.
+/// Whether two arms taken together show nothing that could differ: no event at all, or all at one
+/// time. Such a pair is not among the comparisons that p-values are adjusted for; whether it is
+/// does not depend on which seed is in which arm.
 fn is_empty_comparison(first: &[Observation], second: &[Observation]) -> bool {
     let all = || first.iter().chain(second);
     let time = first[0].time;

@@ -16,8 +16,8 @@ const LEAST_POINTS: usize = 4;
 /// The seeds of one arm: name, and for each seed its rows and clock.
 pub(super) type ArmSeeds<'a> = (&'a str, Vec<(&'a [MeasureRow], &'a Clock)>);
 
-/// Measures at even losses that every seed comes down to, interpolated along ln(step + 1) in each seed, with the mean
-/// over seeds. `None` if there are no such losses.
+/// Measures at even losses that every seed comes down to, interpolated along ln(step + 1) in each
+/// seed, with the mean over seeds. `None` if there are no such losses.
 pub(super) fn equal_loss(
     arms: &[ArmSeeds<'_>],
     measures: &[String],
@@ -98,7 +98,8 @@ mod tests {
 
     #[test]
     fn a_measure_that_follows_the_loss_is_alike_at_equal_loss() {
-        // The second arm is twice as slow on the logarithmic axis; at the same loss both have the same λ̂.
+        // The second arm is twice as slow on the logarithmic axis; at the same loss both have the
+        // same λ̂.
         let loss = [5.0, 4.0, 3.0, 2.0, 1.0];
         let llc = [0.0, 10.0, 20.0, 30.0, 40.0];
         let measures: [(&str, &[f64]); 2] = [("loss", &loss), ("llc", &llc)];

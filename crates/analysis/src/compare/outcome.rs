@@ -6,8 +6,8 @@ use super::axis::Axis;
 use super::events::Event;
 use super::survival::Survival;
 
-/// A figure with its interval. What is absent lies beyond what was seen: a median that was not reached by the end of the
-/// runs, an interval that goes on beyond them.
+/// A figure with its interval. What is absent lies beyond what was seen: a median that was not
+/// reached by the end of the runs, an interval that goes on beyond them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     /// The figure.
@@ -80,7 +80,8 @@ pub struct Arm {
     pub dose: Option<f64>,
     /// Its seeds.
     pub seeds: Vec<u64>,
-    /// Where the longest of its runs ends on the axis; the least loss that any of its seeds comes down to.
+    /// Where the longest of its runs ends on the axis; the least loss that any of its seeds comes
+    /// down to.
     pub last: f64,
     /// Repeated triggers in a sequence, on average, of what it is first trained on.
     pub repeats_per_sequence: Option<f64>,
@@ -112,7 +113,8 @@ pub struct ArmStage {
     pub half: Estimate,
     /// Median of its end.
     pub end: Estimate,
-    /// Share of the seeds in which the chosen event has not happened; empty where the stage has no such event.
+    /// Share of the seeds in which the chosen event has not happened; empty where the stage has no
+    /// such event.
     pub survival: Option<Survival>,
 }
 
@@ -125,7 +127,8 @@ pub struct Effect {
     pub arm: String,
     /// The arm it is compared with.
     pub against: String,
-    /// Ratio of the median times, `arm` over `against`; on the axis of loss their difference in nats.
+    /// Ratio of the median times, `arm` over `against`; on the axis of loss their difference in
+    /// nats.
     pub medians: Estimate,
     /// Probability that a seed of `arm` is earlier than one of `against`.
     pub earlier: Estimate,
@@ -151,8 +154,8 @@ pub struct Dose {
 pub struct DoseFit {
     /// The stage.
     pub stage: String,
-    /// Slope of ln time by ln dose (an exponent), or by dose (a rate) where the fit is not over its logarithm; of the
-    /// loss itself where that is the axis.
+    /// Slope of ln time by ln dose (an exponent), or by dose (a rate) where the fit is not over its
+    /// logarithm; of the loss itself where that is the axis.
     pub slope: Estimate,
     /// Value of the line at 0.
     pub intercept: Option<f64>,

@@ -11,8 +11,8 @@ use super::survival::Observation;
 
 /// The dependence of each stage on the knob; `None` if fewer than two values of it are there.
 ///
-/// ln time = a + b·ln dose if all doses are positive, else ln time = a + b·dose. The loss is taken as it is: nats need no
-/// logarithm, and it falls where time grows.
+/// ln time = a + b·ln dose if all doses are positive, else ln time = a + b·dose. The loss is taken
+/// as it is: nats need no logarithm, and it falls where time grows.
 pub(super) fn response(
     knob: &str,
     arms: &[ArmInput<'_>],

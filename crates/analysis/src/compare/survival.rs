@@ -33,8 +33,8 @@ impl Observation {
         }
     }
 
-    /// Whether it is known to have happened before another did (`Less`), after it (`Greater`) or at the same
-    /// time; `None` where censoring hides which.
+    /// Whether it is known to have happened before another did (`Less`), after it (`Greater`) or at
+    /// the same time; `None` where censoring hides which.
     pub(super) fn order(self, other: Self) -> Option<std::cmp::Ordering> {
         use std::cmp::Ordering::{Equal, Greater, Less};
         let order = self.time.total_cmp(&other.time);
@@ -49,7 +49,8 @@ impl Observation {
     }
 }
 
-/// The product-limit estimate of the share that an event has not happened to (Kaplan and Meier 1958).
+/// The product-limit estimate of the share that an event has not happened to (Kaplan and Meier
+/// 1958).
 ///
 /// A step function: 1 before the first of `times`, `share[i]` from `times[i]` on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -67,10 +68,11 @@ pub struct Survival {
 }
 
 impl Survival {
-    /// The estimate with its pointwise band at a level: Greenwood's variance on the scale of ln(−ln S), which keeps
-    /// the band between 0 and 1.
+    /// The estimate with its pointwise band at a level: Greenwood's variance on the scale of ln(−ln
+    /// S), which keeps the band between 0 and 1.
     ///
-    /// Where the share is 0 that scale ends: the band there reaches from 0 to the upper edge before it.
+    /// Where the share is 0 that scale ends: the band there reaches from 0 to the upper edge before
+    /// it.
     pub fn new(observations: &[Observation], level: f64) -> Self {
         let mut sorted = observations.to_vec();
         sorted.sort_by(|a, b| a.time.total_cmp(&b.time));
@@ -116,8 +118,8 @@ impl Survival {
         let Some(i) = self.share.iter().position(|&s| s <= 0.5 + ROUNDING) else {
             return f64::INFINITY;
         };
-        // Where exactly half is left until a next event, every time between is a median: the middle is what an
-        // ordinary median of an even number takes.
+        // Where exactly half is left until a next event, every time between is a median: the middle
+        // is what an ordinary median of an even number takes.
         match self.times.get(i + 1) {
             Some(next) if self.share[i] >= 0.5 - ROUNDING => 0.5 * (self.times[i] + next),
             _ => self.times[i],
@@ -125,7 +127,8 @@ impl Survival {
     }
 }
 
-/// The median by [`Survival::median`], without the band: what a bootstrap asks for thousands of times.
+/// The median by [`Survival::median`], without the band: what a bootstrap asks for thousands of
+/// times.
 pub(super) fn median(observations: &mut [Observation]) -> f64 {
     // At equal times events come before censorings, as in the definition.
     observations.sort_by(|a, b| {
@@ -168,7 +171,8 @@ pub fn wilson(k: usize, n: usize, level: f64) -> (f64, f64) {
 mod tests {
     use super::*;
 
-    /// Weeks of remission of 21 patients under 6-mercaptopurine (Freireich et al. 1963), the usual example.
+    /// Weeks of remission of 21 patients under 6-mercaptopurine (Freireich et al. 1963), the usual
+    /// example.
     pub(in crate::compare) fn treated() -> Vec<Observation> {
         let at = [6.0, 6.0, 6.0, 7.0, 10.0, 13.0, 16.0, 22.0, 23.0];
         let later = [

@@ -4,8 +4,9 @@ use super::error::CompareError;
 use super::outcome::EventRow;
 use crate::columns::{Column, to_parquet};
 
-/// One row for each arm, stage, seed and event: `arm, stage, seed, event, step, tokens, exposures, loss, observed`, the last 1 where the event happened
-/// and 0 where the run ended first.
+/// One row for each arm, stage, seed and event:
+/// `arm, stage, seed, event, step, tokens, exposures, loss, observed`, the last 1 where the event
+/// happened and 0 where the run ended first.
 ///
 /// # Errors
 /// If the bytes cannot be made.

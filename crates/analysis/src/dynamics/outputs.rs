@@ -16,7 +16,8 @@ use crate::probe::{self, tokens};
 
 /// Held-out sequences that outputs are read on.
 const SEQUENCES: usize = 32;
-/// Probabilities of a row, about so many; a large vocabulary has more, since there are places enough for it to differ at.
+/// Probabilities of a row, about so many; a large vocabulary has more, since there are places
+/// enough for it to differ at.
 const WIDTH: usize = 8192;
 /// Fewest places, whatever the vocabulary.
 const LEAST_PLACES: usize = 16;
@@ -132,7 +133,8 @@ struct Row {
 /// The paths of all replicas, and the oracles beside them; `None` if no two checkpoints differ.
 ///
 /// # Errors
-/// If a checkpoint cannot be read or the device fails; [`AnalysisError::Interrupted`] if it was stopped.
+/// If a checkpoint cannot be read or the device fails; [`AnalysisError::Interrupted`] if it was
+/// stopped.
 pub fn trajectories(plan: &DynamicsPlan<'_>) -> Result<Option<Dynamics>, AnalysisError> {
     let entries = entries(plan)?;
     let files: Vec<(usize, &CheckpointEntry)> = entries

@@ -16,13 +16,15 @@ pub(super) struct Principal {
 
 /// Columns that are held in double precision at a time.
 const BAND: usize = 512;
-/// Up to so many rows all eigenvectors are found; beyond, which would take the cube of their number, the first alone.
+/// Up to so many rows all eigenvectors are found; beyond, which would take the cube of their
+/// number, the first alone.
 const FEW_ROWS: usize = 400;
 /// A component of a smaller share of the variance is rounding.
 const LEAST_SHARE: f64 = 1e-10;
 
-/// The first `count` components of the rows' scatter about their mean, and the landmarks' places on them. On each the row
-/// `positive` has a coordinate of at least 0, which settles the sign. Fewer components come out of rows that have no more.
+/// The first `count` components of the rows' scatter about their mean, and the landmarks' places on
+/// them. On each the row `positive` has a coordinate of at least 0, which settles the sign. Fewer
+/// components come out of rows that have no more.
 pub(super) fn principal(
     rows: &[Vec<f32>],
     landmarks: &[Vec<f32>],
@@ -69,7 +71,8 @@ pub(super) fn principal(
         rows: (0..n)
             .map(|i| kept.iter().map(|(v, u)| v.sqrt() * u[i]).collect())
             .collect(),
-        // A direction is the rows' mixture Xᵀu/σ, so a landmark's coordinate is its products with the rows, mixed alike.
+        // A direction is the rows' mixture Xᵀu/σ, so a landmark's coordinate is its products with
+        // the rows, mixed alike.
         landmarks: (0..landmarks.len())
             .map(|m| {
                 let own = across.column(m);
@@ -89,8 +92,8 @@ fn all(symmetric: DMatrix<f64>) -> Vec<(f64, DVector<f64>)> {
     found
 }
 
-/// The largest `count` eigenvalues with their vectors, by iteration of a subspace somewhat larger than them, from a fixed
-/// start.
+/// The largest `count` eigenvalues with their vectors, by iteration of a subspace somewhat larger
+/// than them, from a fixed start.
 fn first_of(symmetric: &DMatrix<f64>, count: usize) -> Vec<(f64, DVector<f64>)> {
     const MORE: usize = 12;
     const MOST_TURNS: usize = 300;

@@ -26,9 +26,9 @@ fn truncated_variance(a: f64, b: f64) -> f64 {
     (1.0 - 2.0 * z * density / inside) / a
 }
 
-/// E[nβ·Πwᵢ^{2kᵢ}] under `exp{−nβ·Πwᵢ^{2kᵢ} − (γ/2)‖w‖²}` in a box, by quadrature: `s = Σ 2kᵢ ln|wᵢ|` has a density that is
-/// the convolution of its terms', and nβ acts on s alone. `None` where the posterior is improper: without a box and
-/// without localization.
+/// E[nβ·Πwᵢ^{2kᵢ}] under `exp{−nβ·Πwᵢ^{2kᵢ} − (γ/2)‖w‖²}` in a box, by quadrature:
+/// `s = Σ 2kᵢ ln|wᵢ|` has a density that is the convolution of its terms', and nβ acts on s alone.
+/// `None` where the posterior is improper: without a box and without localization.
 pub fn normal_crossing(
     powers: &[u32],
     nbeta: f64,
@@ -43,7 +43,8 @@ pub fn normal_crossing(
     let reach = (700.0 / gamma).sqrt();
     let most = half_width.map_or(reach, |b| b.min(reach));
     let slowest = f64::from(*powers.iter().max()?) * 2.0;
-    // The density falls as e^{s/2k} on the left; what is cut off there is below e^{−30} of what counts.
+    // The density falls as e^{s/2k} on the left; what is cut off there is below e^{−30} of what
+    // counts.
     let points = (slowest * 30.0 / STEP) as usize + (nbeta.ln().abs() / STEP) as usize + 1;
     let mut density = vec![1.0 / STEP];
     let mut top = 0.0;
@@ -75,8 +76,9 @@ pub fn normal_crossing(
     Some(numerator / denominator)
 }
 
-/// E[nβ·KL(p* ‖ softmax(0, w))] for a flat prior in w: with dw = Π dp/p the posterior is a Dirichlet distribution of
-/// p with parameters nβ·p*, so that `Z = e^{−nβ Σ p* ln p*}·ΠΓ(nβ p*ᵢ)/Γ(nβ)`, and the answer is −nβ d ln Z/d nβ.
+/// E[nβ·KL(p* ‖ softmax(0, w))] for a flat prior in w: with dw = Π dp/p the posterior is a
+/// Dirichlet distribution of p with parameters nβ·p*, so that
+/// `Z = e^{−nβ Σ p* ln p*}·ΠΓ(nβ p*ᵢ)/Γ(nβ)`, and the answer is −nβ d ln Z/d nβ.
 pub fn categorical(model: &Categorical, nbeta: f64) -> f64 {
     let terms = model
         .truth()

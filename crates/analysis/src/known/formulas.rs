@@ -1,7 +1,7 @@
 //! Learning coefficients in closed form.
 
-/// A learning coefficient λ and its multiplicity m: the free energy grows as `λ ln n − (m − 1) ln ln n`
-/// (Watanabe 2009, Algebraic Geometry and Statistical Learning Theory).
+/// A learning coefficient λ and its multiplicity m: the free energy grows as
+/// `λ ln n − (m − 1) ln ln n` (Watanabe 2009, Algebraic Geometry and Statistical Learning Theory).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Coefficient {
     /// λ.
@@ -19,8 +19,9 @@ pub fn normal_crossing(powers: &[u32]) -> Option<Coefficient> {
     })
 }
 
-/// Of reduced-rank regression from `m` inputs through `h` hidden units to `n` outputs where the truth has rank `r`
-/// (Aoyagi & Watanabe 2005, Stochastic complexities of reduced rank regression in Bayesian estimation, main theorem).
+/// Of reduced-rank regression from `m` inputs through `h` hidden units to `n` outputs where the
+/// truth has rank `r` (Aoyagi & Watanabe 2005, Stochastic complexities of reduced rank regression
+/// in Bayesian estimation, main theorem).
 pub fn reduced_rank([m, h, n]: [usize; 3], r: usize) -> Coefficient {
     let [fm, fh, fn_, fr] = [m, h, n, r].map(|x| x as f64);
     let one = |lambda| Coefficient {
@@ -45,8 +46,9 @@ pub fn reduced_rank([m, h, n]: [usize; 3], r: usize) -> Coefficient {
     }
 }
 
-/// Of a deep linear network with layers of these widths, inputs first, where the truth has rank `r` (Aoyagi 2024,
-/// Consideration on the learning efficiency of multiple-layered neural networks with linear units).
+/// Of a deep linear network with layers of these widths, inputs first, where the truth has rank `r`
+/// (Aoyagi 2024, Consideration on the learning efficiency of multiple-layered neural networks with
+/// linear units).
 ///
 /// `None` if the widths are fewer than two or narrower than the rank.
 pub fn deep_linear(widths: &[usize], r: usize) -> Option<Coefficient> {
@@ -55,7 +57,8 @@ pub fn deep_linear(widths: &[usize], r: usize) -> Option<Coefficient> {
     }
     let mut excess: Vec<usize> = widths.iter().map(|w| w - r).collect();
     excess.sort_unstable();
-    // The set of layers that count: the shortest sorted prefix of ℓ + 1 of them that the rest lies above.
+    // The set of layers that count: the shortest sorted prefix of ℓ + 1 of them that the rest lies
+    // above.
     let count = (2..=excess.len()).find(|&count| {
         let (l, sum) = (count - 1, excess[..count].iter().sum::<usize>());
         let above = excess.get(count).copied().unwrap_or(usize::MAX);

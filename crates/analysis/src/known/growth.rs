@@ -1,9 +1,11 @@
-//! A two-layer linear network whose development is known: each mode rises along a sigmoid of its own.
+//! A two-layer linear network whose development is known: each mode rises along a sigmoid of its
+//! own.
 //!
-//! Inputs have a diagonal covariance, the truth is diagonal, and the loss averaged over the inputs is
-//! `½ Σᵢⱼ vⱼ ((W₂W₁)ᵢⱼ − tᵢ[i = j])²`. From a small balanced start in which no two modes share a hidden unit, gradient flow
-//! keeps them apart, and the strength a of each follows `a' = 2va(t − a)` (Saxe, McClelland & Ganguli 2014, Exact solutions to
-//! the nonlinear dynamics of learning in deep linear neural networks).
+//! Inputs have a diagonal covariance, the truth is diagonal, and the loss averaged over the inputs
+//! is `½ Σᵢⱼ vⱼ ((W₂W₁)ᵢⱼ − tᵢ[i = j])²`. From a small balanced start in which no two modes share a
+//! hidden unit, gradient flow keeps them apart, and the strength a of each follows
+//! `a' = 2va(t − a)` (Saxe, McClelland & Ganguli 2014, Exact solutions to the nonlinear dynamics of
+//! learning in deep linear neural networks).
 
 use ontogeny_store::Stream;
 
@@ -70,7 +72,8 @@ impl LinearModes {
         }
     }
 
-    /// The same network with a truth of the first modes alone; the inputs of the others carry nothing then.
+    /// The same network with a truth of the first modes alone; the inputs of the others carry
+    /// nothing then.
     #[must_use]
     pub fn with_truth_of(&self, modes: usize) -> Self {
         let quiet = |(k, mode): (usize, &Mode)| Mode {
@@ -83,7 +86,8 @@ impl LinearModes {
         }
     }
 
-    /// Every mode at strength `start`, balanced between the layers, on a hidden unit of its own; all else is 0.
+    /// Every mode at strength `start`, balanced between the layers, on a hidden unit of its own;
+    /// all else is 0.
     pub fn decoupled(&self, start: f64) -> Vec<f64> {
         self.diagonal(|_| start)
     }
@@ -108,11 +112,12 @@ impl LinearModes {
 
     /// The strength from which each mode grows after a small start of any kind.
     ///
-    /// With b the weights from the mode's input and c those to its output, both over the hidden units, `b' = vt·c` and
-    /// `c' = vt·b` as long as all are small: (b − c)/2 dies out and p = (b + c)/2 grows. Faster modes take their direction of the
-    /// hidden units for themselves: what a slower one has along it is unlearned while the faster one is there. So the part of p
-    /// that is perpendicular to those of all faster modes counts, squared. Exact for the decoupled start; otherwise up to
-    /// terms that are small beside the targets.
+    /// With b the weights from the mode's input and c those to its output, both over the hidden
+    /// units, `b' = vt·c` and `c' = vt·b` as long as all are small: (b − c)/2 dies out and p = (b +
+    /// c)/2 grows. Faster modes take their direction of the hidden units for themselves: what a
+    /// slower one has along it is unlearned while the faster one is there. So the part of p that is
+    /// perpendicular to those of all faster modes counts, squared. Exact for the decoupled start;
+    /// otherwise up to terms that are small beside the targets.
     pub fn effective_starts(&self, w: &[f64]) -> Vec<f64> {
         let inputs = self.inputs();
         let mut taken: Vec<Vec<f64>> = Vec::new();
@@ -166,7 +171,8 @@ impl LinearModes {
         error
     }
 
-    /// The loss as one measures it: its mean over so many fresh inputs, and the standard error of that.
+    /// The loss as one measures it: its mean over so many fresh inputs, and the standard error of
+    /// that.
     pub fn measured_loss(&self, w: &[f64], inputs: usize, stream: &Stream) -> (f64, Option<f64>) {
         let (error, width) = (self.error(w), self.inputs());
         let mut noise = vec![0.0; inputs * width];
@@ -186,8 +192,9 @@ impl LinearModes {
         (mean(&all), standard_error(&all))
     }
 
-    /// The boundaries between the rises of neighbouring modes, in steps of gradient descent at this rate: the middle of the valley that the speed of
-    /// the loss has on ln(step + 1) (see [`crate::stages`]). Modes begin at `starts`.
+    /// The boundaries between the rises of neighbouring modes, in steps of gradient descent at this
+    /// rate: the middle of the valley that the speed of the loss has on ln(step + 1) (see
+    /// [`crate::stages`]). Modes begin at `starts`.
     pub fn boundaries(&self, starts: &[f64], rate: f64) -> Vec<f64> {
         let speed = |step: f64| -> f64 {
             let of = |(mode, &start): (&Mode, &f64)| mode.fall(start, rate * step);
@@ -260,7 +267,8 @@ impl Model for LinearModes {
     }
 }
 
-/// Gradient descent from `w`, telling `see` of the weights after each number of updates from 0 to `last`.
+/// Gradient descent from `w`, telling `see` of the weights after each number of updates from 0 to
+/// `last`.
 pub fn descend(
     model: &dyn Model,
     mut w: Vec<f64>,

@@ -1,4 +1,5 @@
-//! Models whose learning coefficient is known, so that anyone can hold the estimator against the truth.
+//! Models whose learning coefficient is known, so that anyone can hold the estimator against the
+//! truth.
 
 mod expectation;
 mod formulas;
@@ -300,7 +301,8 @@ pub fn shipped() -> Vec<Spec> {
     ]
 }
 
-/// A known model as a landscape: all its weights are one parameter `[R, 1, d]`, and there is no data.
+/// A known model as a landscape: all its weights are one parameter `[R, 1, d]`, and there is no
+/// data.
 pub struct KnownLoss<'a>(pub &'a dyn Model);
 
 impl KnownLoss<'_> {

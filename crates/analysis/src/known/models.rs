@@ -1,4 +1,5 @@
-//! Losses whose learning coefficient is known, in double precision, with their gradients written out.
+//! Losses whose learning coefficient is known, in double precision, with their gradients written
+//! out.
 
 /// A loss about a true parameter.
 pub trait Model: Sync + Send {
@@ -68,8 +69,9 @@ impl Model for NormalCrossing {
     }
 }
 
-/// A deep linear network with standard normal inputs and unit noise, `½‖W_L ⋯ W₁ − T‖²` with T of rank r: its loss less
-/// that of the truth, averaged over the inputs. Two layers of weights are reduced-rank regression.
+/// A deep linear network with standard normal inputs and unit noise, `½‖W_L ⋯ W₁ − T‖²` with T of
+/// rank r: its loss less that of the truth, averaged over the inputs. Two layers of weights are
+/// reduced-rank regression.
 #[derive(Debug)]
 pub struct DeepLinear {
     /// Widths of the layers, inputs first; two at least.
@@ -183,8 +185,9 @@ pub enum Polygon {
     Six,
 }
 
-/// The toy model of superposition, `E‖x − ReLU(WᵀWx + b)‖²` with 2 hidden units, 6 features, `x = μ eᵢ` and μ uniform in
-/// [0, 1] (Chen et al. 2023, arXiv 2310.06301), about one of its critical polygons. The mean over μ is taken exactly.
+/// The toy model of superposition, `E‖x − ReLU(WᵀWx + b)‖²` with 2 hidden units, 6 features,
+/// `x = μ eᵢ` and μ uniform in [0, 1] (Chen et al. 2023, arXiv 2310.06301), about one of its
+/// critical polygons. The mean over μ is taken exactly.
 #[derive(Debug)]
 pub struct Superposition {
     /// Which.
@@ -196,7 +199,8 @@ const FEATURES: usize = 6;
 impl Superposition {
     /// `∫ (μ·[i = j] − ReLU(μa + b))² dμ` over [0, 1], and its derivatives in a and b.
     fn term(same: bool, a: f64, b: f64) -> [f64; 3] {
-        // Where the unit is active; the integrand is 0 at the moving end, so that the end has no derivative.
+        // Where the unit is active; the integrand is 0 at the moving end, so that the end has no
+        // derivative.
         let root = if a == 0.0 { f64::INFINITY } else { -b / a };
         let (low, high) = match (a > 0.0, a < 0.0) {
             (true, _) => (root.clamp(0.0, 1.0), 1.0),
@@ -225,7 +229,8 @@ impl Model for Superposition {
     }
 
     fn start(&self) -> Vec<f64> {
-        // The critical radius and bias are solved for here, since published digits are too few for a gradient of 0.
+        // The critical radius and bias are solved for here, since published digits are too few for
+        // a gradient of 0.
         let corners = match self.polygon {
             Polygon::Five | Polygon::FivePlus => 5,
             Polygon::Six => 6,
@@ -298,8 +303,8 @@ fn critical(corners: usize) -> (f64, f64) {
     (r, b)
 }
 
-/// A regular model: the divergence of a categorical distribution from a fixed one, `KL(p* ‖ softmax(0, w))`, with
-/// p*ᵢ ∝ i + 1.
+/// A regular model: the divergence of a categorical distribution from a fixed one,
+/// `KL(p* ‖ softmax(0, w))`, with p*ᵢ ∝ i + 1.
 #[derive(Debug)]
 pub struct Categorical {
     /// Parameters; there is one category more.

@@ -1,5 +1,5 @@
-//! Stages whose places are known: a linear network is trained, its λ̂ estimated along the way, its stages detected, and each
-//! of the three held against its closed form.
+//! Stages whose places are known: a linear network is trained, its λ̂ estimated along the way, its
+//! stages detected, and each of the three held against its closed form.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use ontogeny_store::Stream;
@@ -56,22 +56,27 @@ pub enum StagedError {
     Stages(#[from] StageError),
 }
 
-/// Rates 4, 1 and ¼: half-rises a factor of four apart, each worth at least a twentieth of the whole loss.
+/// Rates 4, 1 and ¼: half-rises a factor of four apart, each worth at least a twentieth of the
+/// whole loss.
 const VARIANCES: [f64; 3] = [4.0, 1.0, 0.25];
-/// Strength of each mode at the decoupled start; the random one has it in the mean for the first mode.
+/// Strength of each mode at the decoupled start; the random one has it in the mean for the first
+/// mode.
 const START: f64 = 1e-3;
-/// Step of the descent. Its relative error in time is half of this times the rate, at most half a percent.
+/// Step of the descent. Its relative error in time is half of this times the rate, at most half a
+/// percent.
 const RATE: f64 = 2.5e-3;
-/// Updates: the slowest mode's half-rise is at about 5500, and it is learned to a few parts in 10⁴ at the end.
+/// Updates: the slowest mode's half-rise is at about 5500, and it is learned to a few parts in 10⁴
+/// at the end.
 const LAST: u64 = 12_000;
 /// Checkpoints, evenly on a logarithmic axis as far as whole numbers allow.
 const CHECKPOINTS: usize = 90;
 /// Trajectories of λ̂ and of the measured loss.
 const SEEDS: u64 = 8;
-/// Fresh inputs that the loss of each checkpoint is measured on: its error is then 1.4 % of it where one mode is most of it.
+/// Fresh inputs that the loss of each checkpoint is measured on: its error is then 1.4 % of it
+/// where one mode is most of it.
 const INPUTS: usize = 10_000;
-/// Relative error of the effective start of a mode from a random one: what the argument leaves out are products of the
-/// strengths of modes that are still small with those that rise, a few percent.
+/// Relative error of the effective start of a mode from a random one: what the argument leaves out
+/// are products of the strengths of modes that are still small with those that rise, a few percent.
 const START_ERROR: f64 = 0.1;
 /// Probability that the intervals of a boundary miss too often by chance.
 const LEVEL: f64 = 0.01;
@@ -181,9 +186,10 @@ fn from_start(
 
 /// When modes are half risen.
 ///
-/// In ln w the descent of one mode is Euler's method on a speed g that falls, by `2va` for each unit of ln w, so it runs ahead
-/// of the flow by ½·step·2va of the time in each step: at most ½·step·vt up to the half-rise, where a = t/2. Each step of
-/// ln(1 + step·g) lags by ½·step·g ≤ ½·step·vt the same way, so the two together stay within step·vt/2 on either side. Interpolation
+/// In ln w the descent of one mode is Euler's method on a speed g that falls, by `2va` for each
+/// unit of ln w, so it runs ahead of the flow by ½·step·2va of the time in each step: at most
+/// ½·step·vt up to the half-rise, where a = t/2. Each step of ln(1 + step·g) lags by ½·step·g ≤
+/// ½·step·vt the same way, so the two together stay within step·vt/2 on either side. Interpolation
 /// between two updates is good to one update.
 fn half_rises(
     model: &LinearModes,
@@ -222,8 +228,8 @@ fn half_rises(
         .collect()
 }
 
-/// Settings of λ̂ along the trajectory. γ is four times the steepest descent that nβ·L has at a saddle, so that no chain
-/// runs away: λ̂ is then local at saddles too, and far below λ.
+/// Settings of λ̂ along the trajectory. γ is four times the steepest descent that nβ·L has at a
+/// saddle, so that no chain runs away: λ̂ is then local at saddles too, and far below λ.
 fn along(model: &LinearModes, seed: u64) -> LlcSettings {
     let steepest = model.modes.iter().map(Mode::rate).fold(0.0, f64::max);
     let nbeta = 1000.0;
@@ -345,7 +351,8 @@ fn boundaries(start: &'static str, expected: &[f64], seen: &[StageReport]) -> Ve
     findings
 }
 
-/// The least number of hits that is no surprise where each has this probability: fewer have one of at most [`LEVEL`].
+/// The least number of hits that is no surprise where each has this probability: fewer have one of
+/// at most [`LEVEL`].
 fn least_hits(trials: usize, probability: f64) -> usize {
     let mut below = 0.0;
     let mut term = (1.0 - probability).powi(trials as i32);
@@ -381,8 +388,9 @@ impl Model for At<'_> {
 
 /// λ̂ at the end against the formula, and on the way for information.
 ///
-/// A plateau is a saddle of the whole loss and has no learning coefficient there. What it is a minimum of is the loss whose
-/// truth are the modes learned so far, and that has one: of reduced-rank regression with a truth of their number.
+/// A plateau is a saddle of the whole loss and has no learning coefficient there. What it is a
+/// minimum of is the loss whose truth are the modes learned so far, and that has one: of
+/// reduced-rank regression with a truth of their number.
 fn coefficients(
     model: &LinearModes,
     start: &'static str,

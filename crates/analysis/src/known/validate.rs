@@ -67,7 +67,8 @@ const WANTED_ERROR: f64 = 0.02;
 const MOST_DISTANCE: f64 = 0.1;
 /// Probability that any of the exact cases fails by chance.
 const LEVEL: f64 = 0.01;
-/// ε times the steepest curvature. The error of a finite step is a quarter of it, in the steepest direction alone.
+/// ε times the steepest curvature. The error of a finite step is a quarter of it, in the steepest
+/// direction alone.
 const FINE_STEP: f64 = 0.02;
 
 /// What is asked of a case: at which temperature, and where.
@@ -83,10 +84,12 @@ pub(super) struct Question {
     pub(super) most_draws: usize,
 }
 
-/// Runs one instance, with a rule that suits it unless one is given. `cases` is how many are tested together, for the level of each.
+/// Runs one instance, with a rule that suits it unless one is given. `cases` is how many are tested
+/// together, for the level of each.
 ///
 /// # Errors
-/// [`NoAnswer`] inside the first result if the instance has none; [`AnalysisError`] if the device fails.
+/// [`NoAnswer`] inside the first result if the instance has none; [`AnalysisError`] if the device
+/// fails.
 pub fn validate(
     spec: &Spec,
     rule: Option<Rule>,
@@ -239,8 +242,8 @@ pub(super) fn sample(
     })
 }
 
-/// The ε at which the steepest curvature that pilot chains come upon, times ε, is what is wanted. A singular w* may have no
-/// curvature at all where its neighbourhood has much, hence the pilots.
+/// The ε at which the steepest curvature that pilot chains come upon, times ε, is what is wanted. A
+/// singular w* may have no curvature at all where its neighbourhood has much, hence the pilots.
 fn step_size(
     landscape: &KnownLoss<'_>,
     question: &Question,
@@ -342,8 +345,8 @@ pub(super) fn answer(row: &Row, known: Coefficient, cases: usize) -> Answer {
     Answer { passed, reason }
 }
 
-/// A quantile of Student's distribution with so many degrees of freedom, 20 at least: the first terms of its expansion
-/// about the normal one (Abramowitz & Stegun 26.7.5).
+/// A quantile of Student's distribution with so many degrees of freedom, 20 at least: the first
+/// terms of its expansion about the normal one (Abramowitz & Stegun 26.7.5).
 fn student_quantile(p: f64, degrees: usize) -> f64 {
     let z = normal_quantile(p);
     let n = degrees as f64;

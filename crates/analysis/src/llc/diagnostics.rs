@@ -1,18 +1,20 @@
 //! What the draws say about themselves.
 //!
-//! Series are `nβ·(L(w) − L(w*))` of the draws that count, one for each living chain, all of one length.
+//! Series are `nβ·(L(w) − L(w*))` of the draws that count, one for each living chain, all of one
+//! length.
 
 use serde::{Deserialize, Serialize};
 
 /// Figures about the draws behind an estimate.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Diagnostics {
-    /// Split-R̂ (Gelman et al. 2013, Bayesian Data Analysis, section 11.4): near 1 where chains agree with each other and
-    /// with themselves.
+    /// Split-R̂ (Gelman et al. 2013, Bayesian Data Analysis, section 11.4): near 1 where chains
+    /// agree with each other and with themselves.
     pub r_hat: Option<f64>,
     /// Independent draws that would say as much.
     pub effective_draws: Option<f64>,
-    /// Monte Carlo standard error: standard deviation of the draws over the root of the effective ones.
+    /// Monte Carlo standard error: standard deviation of the draws over the root of the effective
+    /// ones.
     pub mcse: Option<f64>,
     /// Mean of the later half of the draws minus that of the earlier half.
     pub drift: Option<f64>,
@@ -22,8 +24,8 @@ pub struct Diagnostics {
     pub below: Option<f64>,
 }
 
-/// A series of more draws is taken as averages over blocks, this many of them at most: autocorrelations at all lags of a
-/// long series would cost its square.
+/// A series of more draws is taken as averages over blocks, this many of them at most:
+/// autocorrelations at all lags of a long series would cost its square.
 const MOST_BLOCKS: usize = 1024;
 
 impl Diagnostics {
@@ -96,9 +98,9 @@ fn split_r_hat(series: &[Vec<f64>]) -> Option<f64> {
     (within > 0.0).then(|| (((n - 1.0) / n * within + between / n) / within).sqrt())
 }
 
-/// Draws of all chains divided by the autocorrelation time: sums of neighbouring autocorrelations are added up as long as
-/// they are positive and fall (Geyer 1992, initial monotone sequence), of the chains together (Gelman et al. 2013,
-/// section 11.5).
+/// Draws of all chains divided by the autocorrelation time: sums of neighbouring autocorrelations
+/// are added up as long as they are positive and fall (Geyer 1992, initial monotone sequence), of
+/// the chains together (Gelman et al. 2013, section 11.5).
 fn effective_draws(series: &[Vec<f64>]) -> Option<f64> {
     let n = series[0].len();
     let views: Vec<&[f64]> = series.iter().map(Vec::as_slice).collect();
@@ -127,7 +129,8 @@ fn effective_draws(series: &[Vec<f64>]) -> Option<f64> {
         last = pair;
         lag += 2;
     }
-    // The sum counts lag 0 twice. Draws that alternate may be worth more than independent ones, but not claimed to be.
+    // The sum counts lag 0 twice. Draws that alternate may be worth more than independent ones, but
+    // not claimed to be.
     let time = (time - 1.0).max(1.0);
     Some((series.len() * n) as f64 / time)
 }
@@ -135,7 +138,8 @@ fn effective_draws(series: &[Vec<f64>]) -> Option<f64> {
 /// Chains from which on their scatter alone tells an error. Fewer may agree by chance.
 const ENOUGH_CHAINS: usize = 4;
 
-/// The drift, and its standard error over the chains; with few of them, that of the effective draws if it is larger.
+/// The drift, and its standard error over the chains; with few of them, that of the effective draws
+/// if it is larger.
 fn drift(series: &[Vec<f64>], effective: Option<f64>) -> (f64, Option<f64>) {
     let half = series[0].len() / 2;
     let own: Vec<f64> = series
@@ -185,7 +189,8 @@ mod tests {
             let (chains, draws) = (8, 4000);
             let d = Diagnostics::of(&series(rho, chains, draws, 0.0));
             let expected = (chains as f64 * draws as f64) * (1.0 - rho) / (1.0 + rho);
-            // The estimate of an autocorrelation time over n effective draws scatters by a few times 1/√n.
+            // The estimate of an autocorrelation time over n effective draws scatters by a few
+            // times 1/√n.
             let actual = d.effective_draws.unwrap();
             assert!(
                 (actual / expected - 1.0).abs() < 0.2,

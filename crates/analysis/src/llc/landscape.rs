@@ -15,7 +15,8 @@ use crate::sampler::{LossAndGradient, Mask, Part};
 
 /// A loss and its gradient, on data that chain and draw decide.
 pub trait Landscape: Sync {
-    /// Loss `[R]` and gradient of every parameter, `[R, rows, cols]` each, at the weights of these chains.
+    /// Loss `[R]` and gradient of every parameter, `[R, rows, cols]` each, at the weights of these
+    /// chains.
     ///
     /// # Errors
     /// If the device fails.
@@ -26,7 +27,8 @@ pub trait Landscape: Sync {
         draw: u64,
     ) -> Result<LossAndGradient, AnalysisError>;
 
-    /// The same with the gradients of what a mask moves; those of parameters that do not move at all may be anything finite.
+    /// The same with the gradients of what a mask moves; those of parameters that do not move at
+    /// all may be anything finite.
     ///
     /// # Errors
     /// If the device fails.
@@ -58,7 +60,8 @@ pub trait Landscape: Sync {
 /// Inputs and targets of one chain at one draw, `[1, B·T]` each.
 type Minibatch = (Tensor<2, Int>, Tensor<2, Int>);
 
-/// Fresh minibatches of a source, the same for every checkpoint that asks; those of early draws are kept.
+/// Fresh minibatches of a source, the same for every checkpoint that asks; those of early draws are
+/// kept.
 pub struct Minibatches<'a> {
     source: &'a Source,
     split: Split,
@@ -129,8 +132,8 @@ impl<'a> Minibatches<'a> {
     }
 }
 
-/// A chain's stream for a purpose. Checkpoints share it (common random numbers) unless a coordinate of their own is
-/// hashed in.
+/// A chain's stream for a purpose. Checkpoints share it (common random numbers) unless a coordinate
+/// of their own is hashed in.
 pub(super) fn stream(seed: u64, purpose: &str, chain: u64, coordinate: Option<u64>) -> Stream {
     match coordinate {
         None => Stream::new(seed, purpose, &[chain]),
@@ -191,7 +194,8 @@ impl Landscape for NetworkLoss<'_> {
         Ok(network.mean_loss(inputs, targets, self.minibatches.positions()))
     }
 
-    /// On a CPU every chain is work of its own for a free core; on a GPU one pass moves all of them.
+    /// On a CPU every chain is work of its own for a free core; on a GPU one pass moves all of
+    /// them.
     fn together(&self, chains: usize) -> usize {
         match on_flex(&self.minibatches.device) {
             true => 1,

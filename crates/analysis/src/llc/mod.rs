@@ -1,5 +1,5 @@
-//! The local learning coefficient of a checkpoint, λ̂ = nβ·(E[L(w)] − L(w*)) (Lau et al. 2023), with what its draws say
-//! about themselves and a verdict.
+//! The local learning coefficient of a checkpoint, λ̂ = nβ·(E[L(w)] − L(w*)) (Lau et al. 2023),
+//! with what its draws say about themselves and a verdict.
 
 mod diagnostics;
 mod landscape;
@@ -40,7 +40,8 @@ pub struct LlcSettings {
     pub seed: u64,
     /// What L(w*) is taken on.
     pub baseline: Baseline,
-    /// At how many draws of a chain acceptance, temperature and distance are looked at; each is an evaluation more.
+    /// At how many draws of a chain acceptance, temperature and distance are looked at; each is an
+    /// evaluation more.
     pub looks: usize,
 }
 
@@ -50,8 +51,8 @@ pub struct LlcSettings {
 pub enum Draws {
     /// So many.
     Fixed(usize),
-    /// Until standard error and drift are at most `error` of λ̂, or there are `most`. The earlier half of all draws is left
-    /// out, and the burn-in at least.
+    /// Until standard error and drift are at most `error` of λ̂, or there are `most`. The earlier
+    /// half of all draws is left out, and the burn-in at least.
     Auto {
         /// Wanted standard error as a share of λ̂.
         error: f64,
@@ -131,7 +132,8 @@ pub struct Llc {
 
 /// Minibatches at w* from which its gradient is told from noise.
 const GRADIENT_BATCHES: u64 = 8;
-/// Numbers of chains that are none: their minibatches are those of the gradient, and of a baseline of its own.
+/// Numbers of chains that are none: their minibatches are those of the gradient, and of a baseline
+/// of its own.
 const GRADIENT_CHAIN: u64 = u64::MAX;
 const BASELINE_CHAIN: u64 = u64::MAX - 1;
 
@@ -145,7 +147,8 @@ pub struct Estimated {
 
 /// Estimates the coefficient of each mask's weights, the others held where they are.
 ///
-/// The chains of all masks are one walk: chain number c has the same noise and minibatches under each.
+/// The chains of all masks are one walk: chain number c has the same noise and minibatches under
+/// each.
 ///
 /// # Errors
 /// If the device fails.
@@ -163,8 +166,8 @@ pub fn estimate<'a>(
     estimate_all(subject, settings, &spots, observer)
 }
 
-/// The same at several places of one shape, each with a mask; the anchor of the subject does not count. The chains of all
-/// are one walk, and where one pass moves a stack, one stack.
+/// The same at several places of one shape, each with a mask; the anchor of the subject does not
+/// count. The chains of all are one walk, and where one pass moves a stack, one stack.
 ///
 /// # Errors
 /// If the device fails.
@@ -314,8 +317,8 @@ impl AtRest {
     }
 }
 
-/// Norm of the gradient, and whether it is sure not to be 0: the squared norm is the mean inner product of two different
-/// minibatches' gradients, which noise does not raise.
+/// Norm of the gradient, and whether it is sure not to be 0: the squared norm is the mean inner
+/// product of two different minibatches' gradients, which noise does not raise.
 fn at_rest(
     gradients: &[LossAndGradient],
     mask: &Mask,
@@ -342,8 +345,8 @@ fn at_rest(
     Ok((Some(square.max(0.0).sqrt()), Some(sure)))
 }
 
-/// The estimate of chains that saw this, leaving out so many of the draws that count and of the looks at them. L(w*) and
-/// its error are given where they are not paired.
+/// The estimate of chains that saw this, leaving out so many of the draws that count and of the
+/// looks at them. L(w*) and its error are given where they are not paired.
 pub(crate) fn summarize(
     seen: &[&Seen],
     apart: Option<(f64, f64)>,
@@ -412,8 +415,8 @@ pub(crate) fn summarize(
     }
 }
 
-/// Mean temperature and its standard error: the larger of that over all looks, which follow each other closely, and that over
-/// the chains, which are few.
+/// Mean temperature and its standard error: the larger of that over all looks, which follow each
+/// other closely, and that over the chains, which are few.
 fn temperature(heat: &[Vec<f64>]) -> Option<(f64, f64)> {
     let all = heat.concat();
     let means: Vec<f64> = heat.iter().map(|own| mean(own)).collect();
@@ -422,8 +425,8 @@ fn temperature(heat: &[Vec<f64>]) -> Option<(f64, f64)> {
 }
 
 impl Llc {
-    /// The larger of the standard errors from the chains and from the draws' autocorrelation: few chains may agree by
-    /// chance, and one chain does not know what it has not seen.
+    /// The larger of the standard errors from the chains and from the draws' autocorrelation: few
+    /// chains may agree by chance, and one chain does not know what it has not seen.
     pub fn error(&self) -> Option<f64> {
         match (self.standard_error, self.diagnostics.mcse) {
             (Some(a), Some(b)) => Some(a.max(b)),
@@ -441,8 +444,8 @@ impl Llc {
             (Some(drift), Some(se)) if drift.abs() > 2.0 * se => drift.abs(),
             _ => 0.0,
         };
-        // Walls push back: in a box the temperature says nothing.
-        // Chains that began at w* without heat: slow directions warm up long after the fast ones have settled.
+        // Walls push back: in a box the temperature says nothing. Chains that began at w* without
+        // heat: slow directions warm up long after the fast ones have settled.
         let warm = self.boxed
             || self
                 .temperature
@@ -450,7 +453,8 @@ impl Llc {
         error <= wanted * mean.abs() && drift <= 2.0 * wanted * mean.abs() && warm
     }
 
-    /// The figures as measures of a checkpoint, `llc` for the whole network and `llc.COMPONENT` for a part of it.
+    /// The figures as measures of a checkpoint, `llc` for the whole network and `llc.COMPONENT` for
+    /// a part of it.
     pub fn measures(&self, component: Option<&str>, nbeta: f64) -> Measures {
         let mut measures = Measures::default();
         let name = |name: &str| match component {

@@ -1,5 +1,6 @@
-//! Losses of single tokens on the sampler's draws: how they go with the loss (susceptibilities, Baker et al. 2025) and with
-//! each other (local influence), added up draw by draw, so that memory does not grow with the draws.
+//! Losses of single tokens on the sampler's draws: how they go with the loss (susceptibilities,
+//! Baker et al. 2025) and with each other (local influence), added up draw by draw, so that memory
+//! does not grow with the draws.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,7 +10,8 @@ use ontogeny_model::{Transformer, TransformerConfig};
 use super::walk::{self, Observer};
 use crate::error::AnalysisError;
 
-/// Units whose covariances with each other are kept at most: tokens if there are no more, else sequences.
+/// Units whose covariances with each other are kept at most: tokens if there are no more, else
+/// sequences.
 const MOST_UNITS: usize = 1024;
 
 /// Covariances over draws, by the update of Welford.

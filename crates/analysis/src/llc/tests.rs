@@ -219,7 +219,8 @@ fn draws_that_still_move_are_recognised() {
 fn too_few_draws_are_recognised() {
     let found = recognised(Some(Cause::TooFewDraws), |seed| {
         let mut settings = healthy(seed);
-        // Three directions: nβL scatters by .8 of its mean, and the chains are worth a few independent draws.
+        // Three directions: nβL scatters by .8 of its mean, and the chains are worth a few
+        // independent draws.
         settings.draws = Draws::Fixed(140);
         settings.chains = 2;
         (Noisy::new(3, seed), settings)
@@ -266,12 +267,14 @@ fn pairing_the_baseline_saves_variance() {
         variance(&all).sqrt()
     };
     let (paired, apart) = (spread(Baseline::Paired), spread(Baseline::Apart(2400)));
-    // Apart: nβ·2·√(2/2400) = 5.8 from the losses of draws and baseline; paired: the draws' own alone.
+    // Apart: nβ·2·√(2/2400) = 5.8 from the losses of draws and baseline; paired: the draws' own
+    // alone.
     assert!(apart > 5.0 * paired, "{paired} {apart}");
     assert!((apart / 5.8 - 1.0).abs() < 0.4, "{apart}");
 }
 
-/// Chains of one number share noise and minibatches whatever else lies beside them, and another seed shares nothing.
+/// Chains of one number share noise and minibatches whatever else lies beside them, and another
+/// seed shares nothing.
 #[test]
 fn masks_ride_in_one_walk_and_are_as_alone() {
     let landscape = Noisy::new(6, 1);

@@ -57,8 +57,8 @@ pub struct Verdict {
 /// A symptom is suspect from the first number on, and fatal from the second.
 struct Bounds(f64, f64);
 
-/// Mean of `(w − w*)·∇U` over the number of weights, 1 in equilibrium. A quadratic with εa = ½ shows 1.14, and its share of
-/// λ̂ is off by as much.
+/// Mean of `(w − w*)·∇U` over the number of weights, 1 in equilibrium. A quadratic with εa = ½
+/// shows 1.14, and its share of λ̂ is off by as much.
 const HOT: Bounds = Bounds(1.12, 1.5);
 /// Below this the chains have not yet taken up the noise.
 const COLD: Bounds = Bounds(0.85, 0.5);
@@ -70,8 +70,8 @@ const DRIFT: Bounds = Bounds(0.1, 0.3);
 const ERROR: Bounds = Bounds(0.1, 0.5);
 /// Split-R̂ from which chains that disagree by a twentieth of the estimate are suspect.
 const R_HAT: f64 = 1.2;
-/// Errors and drifts are shares of λ̂, or of this where λ̂ is less: two directions. An estimate of 0.02 ± 0.05 says well enough
-/// that there is next to nothing.
+/// Errors and drifts are shares of λ̂, or of this where λ̂ is less: two directions. An estimate of
+/// 0.02 ± 0.05 says well enough that there is next to nothing.
 const LEAST_SCALE: f64 = 1.0;
 /// Standard errors by which a symptom must be sure.
 const SURE: f64 = 3.0;

@@ -42,7 +42,8 @@ pub struct Seen {
     pub baselines: Vec<f64>,
     /// Probability that Metropolis and Hastings would accept a step.
     pub acceptance: Vec<f64>,
-    /// `(w − w*)·∇U(w)` over the number of weights that move: 1 on average in equilibrium at the right temperature.
+    /// `(w − w*)·∇U(w)` over the number of weights that move: 1 on average in equilibrium at the
+    /// right temperature.
     pub temperature: Vec<f64>,
     /// `‖w − w*‖`.
     pub distance: Vec<f64>,
@@ -105,7 +106,8 @@ pub struct Manner<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// Chains at their anchors, all of one shape. `observer` may give one to a group of chains of these numbers.
+    /// Chains at their anchors, all of one shape. `observer` may give one to a group of chains of
+    /// these numbers.
     pub fn new(
         manner: &Manner<'a>,
         walkers: &[Walker<'_>],
@@ -257,8 +259,8 @@ impl Group<'_> {
         })
     }
 
-    /// Takes a step, and says how likely it would have been accepted, where the rule is one for which that has a
-    /// meaning.
+    /// Takes a step, and says how likely it would have been accepted, where the rule is one for
+    /// which that has a meaning.
     fn step_and_look(
         &mut self,
         terms: &Terms<'_>,

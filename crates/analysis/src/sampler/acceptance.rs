@@ -1,5 +1,5 @@
-//! How likely Metropolis and Hastings would accept a step of Langevin dynamics: the rule of MALA, and a diagnostic of
-//! the others' step size.
+//! How likely Metropolis and Hastings would accept a step of Langevin dynamics: the rule of MALA,
+//! and a diagnostic of the others' step size.
 
 use burn::tensor::{Bool, Tensor};
 use ontogeny_kernels::sum_of_squares;
@@ -14,11 +14,12 @@ pub(super) struct Point<'a> {
     pub(super) gradients: &'a [Tensor<3>],
 }
 
-/// `log q(w|w') − log q(w'|w) + U(w) − U(w')` of each chain, `[R]`, for a step from `here` to `there`: the log of the
-/// acceptance probability where it is below 0. `U = nβ·L + (γ/2)‖w − w*‖² + (δ/2)‖w‖²`, and
-/// `q(·|w) = N(w − (ε/2)∇U(w), ε)`.
+/// `log q(w|w') − log q(w'|w) + U(w) − U(w')` of each chain, `[R]`, for a step from `here` to
+/// `there`: the log of the acceptance probability where it is below 0.
+/// `U = nβ·L + (γ/2)‖w − w*‖² + (δ/2)‖w‖²`, and `q(·|w) = N(w − (ε/2)∇U(w), ε)`.
 ///
-/// `anchor` and both sets of weights are `[R, rows, cols]` each, losses and gradients taken on the same data.
+/// `anchor` and both sets of weights are `[R, rows, cols]` each, losses and gradients taken on the
+/// same data.
 ///
 /// # Panics
 /// If there are not settings for each chain.

@@ -1,13 +1,13 @@
 //! Chains that sample around a checkpoint.
 //!
-//! The target is the tempered posterior `exp{−nβ·L(w) − (γ/2)‖w − w*‖² − (δ/2)‖w‖²}` of Lau et al. 2023
-//! (arXiv 2308.12108), δ being a weight decay, inside a box about `w*` if there is one. The loss of a draw is
-//! read before its step, so draw 0 is `w*` itself. Chains lie along the replica axis: one pass moves all of them,
-//! and each has settings, noise and a mask of its own, so that a grid of settings or all heads of a layer are one
-//! stack.
+//! The target is the tempered posterior `exp{−nβ·L(w) − (γ/2)‖w − w*‖² − (δ/2)‖w‖²}` of Lau et al.
+//! 2023 (arXiv 2308.12108), δ being a weight decay, inside a box about `w*` if there is one. The
+//! loss of a draw is read before its step, so draw 0 is `w*` itself. Chains lie along the replica
+//! axis: one pass moves all of them, and each has settings, noise and a mask of its own, so that a
+//! grid of settings or all heads of a layer are one stack.
 //!
-//! Nothing here knows what the loss is: it comes in with its gradient, so that the sampler can be held against
-//! models whose answer is known.
+//! Nothing here knows what the loss is: it comes in with its gradient, so that the sampler can be
+//! held against models whose answer is known.
 
 mod acceptance;
 mod mask;
@@ -32,15 +32,16 @@ pub enum Rule {
     /// `w ← w − (ε/2)·∇U(w) + √ε·N(0, 1)`.
     #[default]
     Sgld,
-    /// The same with steps divided by a running root mean square of the loss' gradient (Li et al. 2016):
-    /// `V ← αV + (1 − α)g²`, `G = 1/(√V + s)`, `w ← w − (ε/2)·G·∇U(w) + √(εG)·N(0, 1)`, with α = .99, s = .1.
+    /// The same with steps divided by a running root mean square of the loss' gradient (Li et al.
+    /// 2016): `V ← αV + (1 − α)g²`, `G = 1/(√V + s)`, `w ← w − (ε/2)·G·∇U(w) + √(εG)·N(0, 1)`, with
+    /// α = .99, s = .1.
     RmspropSgld,
-    /// A thermostat (Ding et al. 2014): momenta `p ← p − ε·∇U(w) − ξp + √(2Aε)·N(0, 1)`, `w ← w + p`,
-    /// `ξ ← ξ + mean(p²) − ε`, from `p ~ √ε·N(0, 1)` and ξ = A = .01. The friction ξ takes up whatever noise the
-    /// minibatches add.
+    /// A thermostat (Ding et al. 2014): momenta `p ← p − ε·∇U(w) − ξp + √(2Aε)·N(0, 1)`,
+    /// `w ← w + p`, `ξ ← ξ + mean(p²) − ε`, from `p ~ √ε·N(0, 1)` and ξ = A = .01. The friction ξ
+    /// takes up whatever noise the minibatches add.
     Sgnht,
-    /// SGLD's step as a proposal, accepted or not by Metropolis and Hastings (Besag 1994): no error of a finite step
-    /// where the loss is not a minibatch's. Two evaluations a step: a reference.
+    /// SGLD's step as a proposal, accepted or not by Metropolis and Hastings (Besag 1994): no error
+    /// of a finite step where the loss is not a minibatch's. Two evaluations a step: a reference.
     Mala,
 }
 
@@ -55,7 +56,8 @@ pub struct Settings {
     pub localization: f64,
     /// Strength δ of a Gaussian prior about 0.
     pub weight_decay: f64,
-    /// Half the width of a box about w* that the chains stay in: SGLD and its kin are reflected at its walls.
+    /// Half the width of a box about w* that the chains stay in: SGLD and its kin are reflected at
+    /// its walls.
     pub half_width: Option<f64>,
 }
 
@@ -156,8 +158,8 @@ pub struct Chains {
 }
 
 impl Chains {
-    /// Chains at `anchor`, which holds w* repeated once for each chain, `[R, rows, cols]`; `settings` and `noise` have
-    /// one entry for each chain.
+    /// Chains at `anchor`, which holds w* repeated once for each chain, `[R, rows, cols]`;
+    /// `settings` and `noise` have one entry for each chain.
     ///
     /// # Panics
     /// If there is no parameter, or not one entry for each chain.
@@ -194,10 +196,11 @@ impl Chains {
         self.steps
     }
 
-    /// One step of every chain, from loss and gradient where it is. `again` gives them elsewhere on the same data; only
-    /// [`Rule::Mala`] asks.
+    /// One step of every chain, from loss and gradient where it is. `again` gives them elsewhere on
+    /// the same data; only [`Rule::Mala`] asks.
     ///
-    /// Nothing should hold on to the weights meanwhile, or they are copied in place of being updated.
+    /// Nothing should hold on to the weights meanwhile, or they are copied in place of being
+    /// updated.
     ///
     /// # Errors
     /// Those of `again`.

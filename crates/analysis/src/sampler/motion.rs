@@ -70,8 +70,8 @@ impl Motion {
 }
 
 impl Squares {
-    /// Takes in a gradient and returns the step size of every weight, `ε·G`. The first gradient is the first mean: from
-    /// zero, the first steps would be ten times too long.
+    /// Takes in a gradient and returns the step size of every weight, `ε·G`. The first gradient is
+    /// the first mean: from zero, the first steps would be ten times too long.
     pub(super) fn steps(&mut self, epsilon: &Tensor<3>, gradients: &[Tensor<3>]) -> Vec<Tensor<3>> {
         let squares = gradients.iter().map(|g| g.clone() * g.clone());
         self.0 = if self.0.is_empty() {

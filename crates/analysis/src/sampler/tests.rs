@@ -38,9 +38,10 @@ fn quadratic(curvatures: &[f64], device: &Device) -> impl Fn(&[Tensor<3>]) -> Lo
     }
 }
 
-/// E[λ̂] of the quadratic ½Σh_i w_i² for SGLD with a finite step and a finite chain, started at the minimum, loss read
-/// before each step, full batch: with `a = nβh + γ + δ` and `ρ = 1 − εa/2`, the variance of `w` before step k is
-/// `(1 − ρ^{2k}) / (a(1 − εa/4))`. The weight decay δ counts as the localization does, w* being 0.
+/// E[λ̂] of the quadratic ½Σh_i w_i² for SGLD with a finite step and a finite chain, started at the
+/// minimum, loss read before each step, full batch: with `a = nβh + γ + δ` and `ρ = 1 − εa/2`, the
+/// variance of `w` before step k is `(1 − ρ^{2k}) / (a(1 − εa/4))`. The weight decay δ counts as
+/// the localization does, w* being 0.
 fn expected(curvatures: &[f64], s: &Settings, draws: usize, burn_in: usize) -> f64 {
     let one = |h: &f64| {
         let a = s.nbeta * h + s.localization + s.weight_decay;
@@ -62,8 +63,8 @@ fn by_chain(losses: &[Vec<f32>], settings: &[Settings], burn_in: usize) -> Vec<f
     settings.iter().enumerate().map(one).collect()
 }
 
-/// Chains are independent, so their mean is normal about its expectation: 4 standard errors are passed by chance once
-/// in 16 000 runs, and the streams are fixed.
+/// Chains are independent, so their mean is normal about its expectation: 4 standard errors are
+/// passed by chance once in 16 000 runs, and the streams are fixed.
 fn assert_about(values: &[f64], expected: f64, what: &str) {
     let (m, se) = (
         crate::llc::mean(values),
@@ -139,8 +140,8 @@ fn the_thermostat_samples_the_posterior() {
     assert!((value / exact - 1.0).abs() < 0.02, "{value} of {exact}");
 }
 
-/// RMSprop's steps follow the gradient's size, so the preconditioner's own change biases it; with curvatures that are all
-/// alike the bias is that of SGLD with a step ε·G.
+/// RMSprop's steps follow the gradient's size, so the preconditioner's own change biases it; with
+/// curvatures that are all alike the bias is that of SGLD with a step ε·G.
 #[test]
 fn preconditioned_steps_sample_the_posterior() {
     let (h, settings) = (vec![1.0; 16], Settings::new(2e-4, 100.0, 10.0));
@@ -153,7 +154,8 @@ fn preconditioned_steps_sample_the_posterior() {
     );
 }
 
-/// Doubling the loss and halving nβ leaves the chain where it was, bit for bit; a power of two is exact.
+/// Doubling the loss and halving nβ leaves the chain where it was, bit for bit; a power of two is
+/// exact.
 #[test]
 fn doubling_the_loss_and_halving_nbeta_is_the_same_chain() {
     let device = Device::flex();

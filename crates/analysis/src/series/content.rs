@@ -81,8 +81,8 @@ const OTHERS: [(&[u8], &str, &str); 15] = [
 /// The content of the file at `path`.
 ///
 /// # Errors
-/// [`SeriesError::Read`] if it cannot be read or is of another kind, [`SeriesError::Format`] with the line where its
-/// encoding is not what it seems.
+/// [`SeriesError::Read`] if it cannot be read or is of another kind, [`SeriesError::Format`] with
+/// the line where its encoding is not what it seems.
 pub(super) fn of(path: &Path) -> Result<Content, SeriesError> {
     let refuse = |reason: String| SeriesError::Read {
         path: path.to_owned(),

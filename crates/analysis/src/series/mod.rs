@@ -76,9 +76,9 @@ pub struct Replica {
 /// that were not measured.
 ///
 /// # Errors
-/// [`SeriesError`] with file, line and column: if the file cannot be read, a column is missing, a step is not a whole
-/// number from 0 to 2⁵³, or the replica is not there. What is wrong within a replica, a value that is no number or a step
-/// that comes twice, is in its [`Replica::rows`].
+/// [`SeriesError`] with file, line and column: if the file cannot be read, a column is missing, a
+/// step is not a whole number from 0 to 2⁵³, or the replica is not there. What is wrong within a
+/// replica, a value that is no number or a step that comes twice, is in its [`Replica::rows`].
 pub fn read(path: &Path, wanted: &Wanted) -> Result<Series, SeriesError> {
     let mut names: Vec<&str> = vec![&wanted.step];
     names.extend(wanted.values.iter().map(String::as_str));

@@ -149,7 +149,8 @@ impl Numbers {
     /// The steps of a column, and a note where marks between thousands were taken out.
     ///
     /// # Errors
-    /// [`SeriesError::Cell`] for the first that is not a whole number from 0 to 2⁵³, or that may mean two.
+    /// [`SeriesError::Cell`] for the first that is not a whole number from 0 to 2⁵³, or that may
+    /// mean two.
     pub fn steps(&self, column: &Column<'_>) -> Result<(Vec<u64>, Option<String>), SeriesError> {
         // A whole number has no decimals. If a column shows some all the same, such as `1.0`, they
         // are decimals everywhere in it.

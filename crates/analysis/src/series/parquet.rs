@@ -59,8 +59,8 @@ impl Rows {
     /// The cells of the columns with these numbers.
     ///
     /// # Errors
-    /// [`SeriesError::Unfit`] if one of them holds neither numbers nor text, [`SeriesError::Read`] with the row where the
-    /// file is damaged.
+    /// [`SeriesError::Unfit`] if one of them holds neither numbers nor text, [`SeriesError::Read`]
+    /// with the row where the file is damaged.
     pub fn cells(&self, path: &Path, columns: &[usize]) -> Result<Cells, SeriesError> {
         whole(path, || self.decode(path, columns))
     }

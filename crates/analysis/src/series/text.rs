@@ -148,7 +148,8 @@ impl Sheet {
     /// The cells of the columns with these numbers. A row whose cells are all empty is none.
     ///
     /// # Errors
-    /// [`SeriesError::Format`] where a row has another number of cells than the header, or a quote is never closed.
+    /// [`SeriesError::Format`] where a row has another number of cells than the header, or a quote
+    /// is never closed.
     pub fn cells(&self, path: &Path, columns: &[usize]) -> Result<Cells, SeriesError> {
         let format = |line: usize, reason: String| SeriesError::Format {
             path: path.to_owned(),

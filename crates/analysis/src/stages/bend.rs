@@ -1,15 +1,18 @@
 //! The axis on which a curve is equally smooth everywhere.
 //!
-//! A stationary covariance has one length scale, but development has not: λ̂ may jump between two checkpoints and then lie
-//! still for a decade of steps. With the length scale of the jump, noise on the plateau is followed; with that of the
-//! plateau, the jump is noise. So the axis is stretched where the curve is fast: dv/dx ∝ 1 + κ·a(x), with the activity a
-//! between 0 and 1, and the covariance is stationary in v (after the warp of the `kernel` module). The activity comes from a
-//! fit on the straight axis, and κ is worth its price or is 0. Where the speed is below [`QUIET`] of the greatest the
-//! activity is exactly 0: what is slow is not stretched, so that a place of least speed does not come from the axis.
+//! A stationary covariance has one length scale, but development has not: λ̂ may jump between two
+//! checkpoints and then lie still for a decade of steps. With the length scale of the jump, noise
+//! on the plateau is followed; with that of the plateau, the jump is noise. So the axis is
+//! stretched where the curve is fast: dv/dx ∝ 1 + κ·a(x), with the activity a between 0 and 1, and
+//! the covariance is stationary in v (after the warp of the `kernel` module). The activity comes
+//! from a fit on the straight axis, and κ is worth its price or is 0. Where the speed is below
+//! [`QUIET`] of the greatest the activity is exactly 0: what is slow is not stretched, so that a
+//! place of least speed does not come from the axis.
 
 /// Share of the greatest speed up to which a place is quiet.
 const QUIET: f64 = 0.3;
-/// Share of the greatest speed from which a place is fully active: a smaller episode is as abrupt as a large one.
+/// Share of the greatest speed from which a place is fully active: a smaller episode is as abrupt
+/// as a large one.
 const ACTIVE: f64 = 0.7;
 
 /// An axis v(x), strictly increasing, with the ends of x.

@@ -49,7 +49,8 @@ pub(super) fn boundaries(
 /// A curve that changes: its name, its steps and its fit.
 type Changing<'a> = (&'a str, &'a [u64], &'a Fit);
 
-/// The curves of `view` in which a change was detected; the others would add the speed of their noise.
+/// The curves of `view` in which a change was detected; the others would add the speed of their
+/// noise.
 fn changing<'a>(smooths: &'a Smooths, view: &'a View) -> Vec<Changing<'a>> {
     let all = smooths.of(view);
     all.filter_map(|(name, steps, fit)| Some((name, steps, fit.filter(|f| f.gain() > 0.0)?)))
@@ -62,7 +63,8 @@ fn singular((name, _, _): &Changing<'_>) -> StageError {
     }
 }
 
-/// The `changing` curves of `view` in motion, where all of them were measured; `None` if there are none.
+/// The `changing` curves of `view` in motion, where all of them were measured; `None` if there are
+/// none.
 fn motion(
     changing: &[Changing<'_>],
     view: &View,
@@ -101,7 +103,8 @@ fn motion(
 /// Simulations of a view.
 const SIMULATIONS: usize = 100;
 
-/// Velocities of the curves of a view by fits to simulated measurements, each in units of its own greatest, `[curve][simulation][place]`.
+/// Velocities of the curves of a view by fits to simulated measurements, each in units of its own
+/// greatest, `[curve][simulation][place]`.
 fn simulated(
     changing: &[Changing<'_>],
     motion: &Motion,
@@ -153,7 +156,8 @@ fn spread(values: &[f64]) -> f64 {
     (largest - least).max(f64::MIN_POSITIVE)
 }
 
-/// How many times as wide as the narrowest an interval may be that places a boundary of several views.
+/// How many times as wide as the narrowest an interval may be that places a boundary of several
+/// views.
 const NARROW: f64 = 2.0;
 
 /// Slow places of different views that are one boundary.
@@ -163,8 +167,9 @@ struct Group {
 }
 
 impl Group {
-    /// The member that places the boundary: of those whose interval is narrow, the first by the order of the views. Views may differ in where they have
-    /// it, and chance should not decide between them.
+    /// The member that places the boundary: of those whose interval is narrow, the first by the
+    /// order of the views. Views may differ in where they have it, and chance should not decide
+    /// between them.
     fn placing(&self) -> Option<&(usize, SlowPlace)> {
         let width = |p: &SlowPlace| p.hi - p.lo;
         let narrowest = self.members.iter().map(|(_, p)| width(p));
@@ -198,8 +203,8 @@ impl Group {
         })
     }
 
-    /// Distance on x if the two may be one boundary: no view in both, and close, or one within the other's
-    /// interval.
+    /// Distance on x if the two may be one boundary: no view in both, and close, or one within the
+    /// other's interval.
     fn distance(&self, other: &Group, same_place: f64) -> Option<f64> {
         let shared = self
             .members

@@ -1,5 +1,6 @@
-//! How a curve is fitted: hyper-parameters of the greatest marginal likelihood on the straight axis, then bends of the axis where the curve
-//! is fast (see the `bend` module), as long as they are worth their price. And the same course taken again, on simulated measurements.
+//! How a curve is fitted: hyper-parameters of the greatest marginal likelihood on the straight
+//! axis, then bends of the axis where the curve is fast (see the `bend` module), as long as they
+//! are worth their price. And the same course taken again, on simulated measurements.
 
 use nalgebra::{Cholesky, DVector, Dyn};
 
@@ -18,9 +19,10 @@ const BENDS: usize = 3;
 const STRETCHES: [f64; 2] = [2.0, 8.0];
 /// Nats that a bend has to gain.
 const WORTH: f64 = 2.0;
-/// What a curve and a bend have to gain over a constant, in logs of the number of points. Half a log for each of three
-/// hyper-parameters (Schwarz 1978) would be 1.5 and .5; but errors that neighbours share are so like a curve that of noise
-/// alone, at 45 points, one series in twenty gains 9 nats on the straight axis and 15 on a bent one.
+/// What a curve and a bend have to gain over a constant, in logs of the number of points. Half a
+/// log for each of three hyper-parameters (Schwarz 1978) would be 1.5 and .5; but errors that
+/// neighbours share are so like a curve that of noise alone, at 45 points, one series in twenty
+/// gains 9 nats on the straight axis and 15 on a bent one.
 const PRICE: f64 = 2.5;
 const BEND_PRICE: f64 = 1.5;
 /// Places at which the speed is looked at for it.
@@ -139,9 +141,10 @@ fn slopes(problem: &Problem<'_>, theta: &Theta) -> Option<Vec<f64>> {
     Some(seen.slopes(&even(x[0], x[x.len() - 1], CELLS)))
 }
 
-/// Fits to `count` simulations of `points`: the curve `mean` at them, with noise as it was fitted, `id` keeping the noise of different curves
-/// apart. Hyper-parameters stay as they were, while the axis is bent anew, as often as it was, by the speed that each simulation
-/// shows. `None` if a covariance cannot be factored.
+/// Fits to `count` simulations of `points`: the curve `mean` at them, with noise as it was fitted,
+/// `id` keeping the noise of different curves apart. Hyper-parameters stay as they were, while the
+/// axis is bent anew, as often as it was, by the speed that each simulation shows. `None` if a
+/// covariance cannot be factored.
 pub(super) fn simulated(
     points: &Points,
     course: &Course,

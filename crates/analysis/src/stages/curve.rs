@@ -22,7 +22,8 @@ pub struct Curve {
 impl Curve {
     /// The curve of `name` in `rows`: the rows that lack it are passed over, so it may be empty.
     ///
-    /// `errors` is the measure with its standard errors. A row without it beside rows with it gets the mean of theirs.
+    /// `errors` is the measure with its standard errors. A row without it beside rows with it gets
+    /// the mean of theirs.
     pub fn from_rows(rows: &[MeasureRow], name: &str, errors: Option<&str>) -> Curve {
         let error_of = |row: &MeasureRow| row.values.get(errors?).copied();
         let (mut steps, mut values, mut errors) = (Vec::new(), Vec::new(), Vec::new());

@@ -17,7 +17,8 @@ pub(super) fn normals(curve: u64, draw: u64, out: &mut [f64]) {
     }
 }
 
-/// Fills `out` with numbers uniform on (0, 1], by the same coordinates; a family of its own beside [`normals`].
+/// Fills `out` with numbers uniform on (0, 1], by the same coordinates; a family of its own beside
+/// [`normals`].
 pub(super) fn uniforms(curve: u64, draw: u64, out: &mut [f64]) {
     for (i, u) in out.iter_mut().enumerate() {
         *u = uniform(mix(mix(mix(!curve) ^ draw) ^ i as u64));

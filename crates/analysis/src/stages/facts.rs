@@ -60,8 +60,9 @@ impl<'a> Facts<'a> {
         self.smooths.at(name, x)
     }
 
-    /// Beginning and end of stage `k` for a measure: where its own view has the boundaries, as far as it shows them. Views may have the same boundary at
-    /// different places, and what a curve does between two places of another is not its change over a stage.
+    /// Beginning and end of stage `k` for a measure: where its own view has the boundaries, as far
+    /// as it shows them. Views may have the same boundary at different places, and what a curve
+    /// does between two places of another is not its change over a stage.
     fn span(&self, name: &str, k: usize) -> (f64, f64) {
         let own = |b: &Boundary| {
             let holds = |view: &str| {
@@ -77,8 +78,8 @@ impl<'a> Facts<'a> {
         (before.unwrap_or(start), after.unwrap_or(end))
     }
 
-    /// Beginning and end of stage `k` for a measure; `None` where it was not measured in any part of it. A curve that ends early
-    /// does not stand still afterwards.
+    /// Beginning and end of stage `k` for a measure; `None` where it was not measured in any part
+    /// of it. A curve that ends early does not stand still afterwards.
     fn measured_span(&self, name: &str, k: usize) -> Option<(f64, f64)> {
         let (start, end) = self.span(name, k);
         let (first, last) = self.smooths.range(name)?;
@@ -105,14 +106,16 @@ impl<'a> Facts<'a> {
             .collect()
     }
 
-    /// Which way the measure went over stage `k`: by its smoothed curve, and by `error` if that is larger.
+    /// Which way the measure went over stage `k`: by its smoothed curve, and by `error` if that is
+    /// larger.
     pub fn direction(&self, name: &str, k: usize, error: Option<f64>) -> Option<Direction> {
         let (start, end) = self.measured_span(name, k)?;
         let (change, own) = self.smooths.change(name, start, end)?;
         Some(Direction::of(change, own.max(error.unwrap_or(0.0))))
     }
 
-    /// The measures of behaviour that changed over stage `k` by at least `least_fall` and surely, the greatest change first.
+    /// The measures of behaviour that changed over stage `k` by at least `least_fall` and surely,
+    /// the greatest change first.
     pub fn signature(&self, k: usize) -> Vec<Shift> {
         let behaviour = |name: &&str| BEHAVIOUR.iter().any(|b| name.starts_with(b));
         let mut shifts: Vec<Shift> = self
@@ -135,7 +138,8 @@ impl<'a> Facts<'a> {
         shifts
     }
 
-    /// Standard error of the change of λ̂ over stage `k`, between the checkpoints nearest to its ends that have one.
+    /// Standard error of the change of λ̂ over stage `k`, between the checkpoints nearest to its
+    /// ends that have one.
     pub fn paired_error(&self, k: usize) -> Option<f64> {
         let (start, end) = self.span("llc", k);
         let nearest = |x: f64| {

@@ -142,8 +142,9 @@ impl Fit {
         Some(paths.collect())
     }
 
-    /// d/dx on `grid` of fits to measurements that are simulated from this one, one row each, in the curve's units; `None` if a covariance
-    /// cannot be factored. `id` keeps the simulations of different curves apart.
+    /// d/dx on `grid` of fits to measurements that are simulated from this one, one row each, in
+    /// the curve's units; `None` if a covariance cannot be factored. `id` keeps the simulations of
+    /// different curves apart.
     pub fn simulated_slopes(&self, grid: &[f64], count: usize, id: u64) -> Option<Vec<Vec<f64>>> {
         let between = |p, q| self.kernel.value(p, q);
         let mean = self.cross(&self.places, between).tr_mul(&self.weights);

@@ -1,13 +1,14 @@
 //! Hyper-parameters of a curve's covariance and noise, and their priors.
 
-/// ln s², ln ℓ, w of the kernel; then of the noise: ln σ², its own parameter (ln κ where errors are known, b where not), the
-/// logit of the shared share ρ, and ln r.
+/// ln s², ln ℓ, w of the kernel; then of the noise: ln σ², its own parameter (ln κ where errors are
+/// known, b where not), the logit of the shared share ρ, and ln r.
 pub(super) type Theta = [f64; 7];
 
 /// Where the noise begins among them.
 pub(super) const NOISE: usize = 3;
 
-/// Means and standard deviations of the normal priors; that of logit ρ is of errors that are shared, see [`INDEPENDENT`].
+/// Means and standard deviations of the normal priors; that of logit ρ is of errors that are
+/// shared, see [`INDEPENDENT`].
 const PRIORS: [(f64, f64); 7] = [
     (0.0, 2.0),
     (0.0, 1.0),
@@ -18,11 +19,13 @@ const PRIORS: [(f64, f64); 7] = [
     (-0.5, 0.3),
 ];
 
-/// logit ρ of errors that are independent, a twentieth of whose variance is shared. Errors are as likely of this kind as shared ones: a single
-/// broad prior puts most curves between the two, and takes some noise that is independent for curves, some curves for shared noise.
+/// logit ρ of errors that are independent, a twentieth of whose variance is shared. Errors are as
+/// likely of this kind as shared ones: a single broad prior puts most curves between the two, and
+/// takes some noise that is independent for curves, some curves for shared noise.
 const INDEPENDENT: (f64, f64) = (-3.0, 1.0);
 
-/// Where the ascents start: from abrupt changes with little noise to slow ones with much, of either kind.
+/// Where the ascents start: from abrupt changes with little noise to slow ones with much, of either
+/// kind.
 pub(super) const STARTS: [Theta; 6] = [
     [0.0, -0.5, 0.7, -7.0, 0.0, -3.0, -0.6],
     [0.0, -0.9, 0.0, -5.0, 0.0, 1.0, -0.6],
@@ -43,8 +46,8 @@ pub(super) fn noise_of(theta: &Theta) -> [f64; 4] {
     [theta[3], theta[4], theta[5], theta[6]]
 }
 
-/// Adds the log priors of the last `N` hyper-parameters to a log-likelihood; `traces` is twice its gradient. `None` where the result is not
-/// finite.
+/// Adds the log priors of the last `N` hyper-parameters to a log-likelihood; `traces` is twice its
+/// gradient. `None` where the result is not finite.
 pub(super) fn with_priors<const N: usize>(
     likelihood: f64,
     theta: &[f64; N],

@@ -2,15 +2,16 @@
 //! section 5.4.1).
 //!
 //! The noise is fitted, because what is reported beside an estimate is often not its error from one
-//! checkpoint to the next. Its variance is v(x) = σ² + κ·se² where standard errors are known, and else
-//! σ²·exp(b·x̃), so that a curve may be noisier at its end than at its start. A share ρ of it is shared
-//! along the curve: an Ornstein-Uhlenbeck process, whose correlation falls as exp(−|x − x'|/r). Chains
-//! that have the same noise and minibatches at every checkpoint make such errors, and a smoother that
-//! takes errors to be independent reads them as change. How long they last is hardly to be told from
-//! some dozens of points, so r has a narrow prior about .6 e-folds of steps. Errors that
-//! last as long as a stage are change, as far as one curve can tell.
+//! checkpoint to the next. Its variance is v(x) = σ² + κ·se² where standard errors are known, and
+//! else σ²·exp(b·x̃), so that a curve may be noisier at its end than at its start. A share ρ of it
+//! is shared along the curve: an Ornstein-Uhlenbeck process, whose correlation falls as exp(−|x −
+//! x'|/r). Chains that have the same noise and minibatches at every checkpoint make such errors,
+//! and a smoother that takes errors to be independent reads them as change. How long they last is
+//! hardly to be told from some dozens of points, so r has a narrow prior about .6 e-folds of steps.
+//! Errors that last as long as a stage are change, as far as one curve can tell.
 //!
-//! Hyper-parameters maximise the marginal likelihood times weak priors (the `hyper` module), which matter only while points are few.
+//! Hyper-parameters maximise the marginal likelihood times weak priors (the `hyper` module), which
+//! matter only while points are few.
 
 use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
 

@@ -1,10 +1,10 @@
 //! Stages of development: episodes of change, and the boundaries between them.
 //!
-//! A stage is one episode of change; a boundary is the middle of the stretch between two episodes where
-//! the speed of change is all but least (see the `valley` module). A plateau of λ̂, from which Hoogland
-//! et al. (arXiv 2402.02364) read their stages, is the case of speed zero. Everything happens on x = ln(step + 1), where step 0 has a
-//! place and the stages of a run are of similar length. Pure statistics: nothing here knows of
-//! networks, tensors or files.
+//! A stage is one episode of change; a boundary is the middle of the stretch between two episodes
+//! where the speed of change is all but least (see the `valley` module). A plateau of λ̂, from
+//! which Hoogland et al. (arXiv 2402.02364) read their stages, is the case of speed zero.
+//! Everything happens on x = ln(step + 1), where step 0 has a place and the stages of a run are of
+//! similar length. Pure statistics: nothing here knows of networks, tensors or files.
 //!
 //! # The cast
 //! - A [`Curve`] is one measure of the table. It is smoothed by a Gaussian process with a Matérn
@@ -16,7 +16,8 @@
 //!   repeated triggers) and `loss`. They stay apart because they show different things: λ̂ may turn
 //!   while behaviour goes on, and on a logarithmic axis it may merely steepen where a model leaves
 //!   the bigram statistics behind, without a slow place. A boundary that several views show counts
-//!   once, and stands where the first of them puts it that does so sharply; [`Boundary::places`] has the place of each.
+//!   once, and stands where the first of them puts it that does so sharply; [`Boundary::places`]
+//!   has the place of each.
 //! - A candidate is a local minimum of the mean speed of a view. Draws of the joint posterior of
 //!   all slopes weed the candidates (see the `view` module for the criteria); evidence is the share
 //!   of those that show the boundary. Its interval comes from them, from fits to simulated
@@ -29,8 +30,9 @@
 //! - The [`calibration`] module has curves whose answer is known, and the score on them;
 //!   `ontogeny validate --detector` prints it, and `docs/stages.md` has the figures.
 //!
-//! The hyper-parameters are taken at their most probable values (the `hyper` module has their priors). Errors that last as long as a stage
-//! cannot be told from change: intervals say how sure the place is, given the measured curve.
+//! The hyper-parameters are taken at their most probable values (the `hyper` module has their
+//! priors). Errors that last as long as a stage cannot be told from change: intervals say how sure
+//! the place is, given the measured curve.
 //!
 //! # Example
 //! ```
@@ -103,7 +105,8 @@ use facts::Facts;
 use smooth::Smooths;
 pub(crate) use valley::Valley;
 
-/// The boundaries of [`detect`] alone, at a part of its cost: nothing is smoothed that only names are given by.
+/// The boundaries of [`detect`] alone, at a part of its cost: nothing is smoothed that only names
+/// are given by.
 ///
 /// # Errors
 /// As [`detect`].

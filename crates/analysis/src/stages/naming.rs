@@ -103,13 +103,15 @@ fn bigram(facts: &Facts<'_>, k: usize) -> Option<(f64, String)> {
     approach(facts, k, "bigram", at)
 }
 
-/// The same of the unigram oracle, and no other is nearer at the stage's end: a model that passes by the unigram
-/// statistics on its way to those of bigrams, within one episode, has no unigram stage.
+/// The same of the unigram oracle, and no other is nearer at the stage's end: a model that passes
+/// by the unigram statistics on its way to those of bigrams, within one episode, has no unigram
+/// stage.
 fn unigram(facts: &Facts<'_>, k: usize) -> Option<(f64, String)> {
     approach(facts, k, "unigram", facts.spans[k].1)
 }
 
-/// Merit and reason if stage `k` brings the model as near to `oracle` as it ever comes, and no other is nearer at `judged`.
+/// Merit and reason if stage `k` brings the model as near to `oracle` as it ever comes, and no
+/// other is nearer at `judged`.
 fn approach(facts: &Facts<'_>, k: usize, oracle: &str, judged: f64) -> Option<(f64, String)> {
     let curve = facts.divergence(oracle)?;
     let (first, last) = facts.run();

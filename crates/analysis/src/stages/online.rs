@@ -1,9 +1,11 @@
 //! Boundaries as they would have been announced while the run went on.
 //!
-//! The detector sees the rows up to a checkpoint and nothing later. A boundary lies between two episodes, so it can be
-//! announced only once the later episode is sure: some time after the place itself. What is announced may move, and what
-//! looked like a second episode may turn out to be the rest of the first: it is withdrawn, but only after [`PATIENCE`] looks in a row have not
-//! found it again. Near the threshold evidence comes and goes with every checkpoint, and nobody is helped by being told so.
+//! The detector sees the rows up to a checkpoint and nothing later. A boundary lies between two
+//! episodes, so it can be announced only once the later episode is sure: some time after the place
+//! itself. What is announced may move, and what looked like a second episode may turn out to be the
+//! rest of the first: it is withdrawn, but only after [`PATIENCE`] looks in a row have not found it
+//! again. Near the threshold evidence comes and goes with every checkpoint, and nobody is helped by
+//! being told so.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -63,7 +65,8 @@ impl Announcer {
         Announcer::default()
     }
 
-    /// Looks for boundaries in all rows of a replica up to now, and says what changed since the call before.
+    /// Looks for boundaries in all rows of a replica up to now, and says what changed since the
+    /// call before.
     ///
     /// With too few rows, or too few values of every curve, nothing is known and nothing changes.
     ///
@@ -176,7 +179,8 @@ fn overlap(a: &Boundary, b: &Boundary) -> bool {
     a.lo <= b.hi && b.lo <= a.hi
 }
 
-/// Distance on ln(step + 1) of two boundaries that may be one: their intervals overlap, or they are within `near`.
+/// Distance on ln(step + 1) of two boundaries that may be one: their intervals overlap, or they are
+/// within `near`.
 fn apart(a: &Boundary, b: &Boundary, near: f64) -> Option<f64> {
     let distance = (log_step(a.at) - log_step(b.at)).abs();
     (overlap(a, b) || distance <= near).then_some(distance)
@@ -233,15 +237,15 @@ pub struct Replay {
     pub withdrawn: Vec<Withdrawn>,
     /// Everything that would have been said, in order.
     pub announcements: Vec<Announcement>,
-    /// Rows at which the detector looked: all from [`LEAST_POINTS`] on, or some of very many (see [`looks`]). A step of
-    /// announcement is that of a look.
+    /// Rows at which the detector looked: all from [`LEAST_POINTS`] on, or some of very many (see
+    /// [`looks`]). A step of announcement is that of a look.
     pub looks: usize,
     /// Rows from [`LEAST_POINTS`] on.
     pub rows: usize,
 }
 
-/// Runs the detector on beginnings of `rows`: on every one from [`LEAST_POINTS`] rows on, or on those that [`looks`]
-/// chooses of very many. `looked` is called after each look, from any thread.
+/// Runs the detector on beginnings of `rows`: on every one from [`LEAST_POINTS`] rows on, or on
+/// those that [`looks`] chooses of very many. `looked` is called after each look, from any thread.
 ///
 /// # Errors
 /// As [`super::detect`].

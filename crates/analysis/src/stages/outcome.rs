@@ -15,7 +15,8 @@ pub struct Boundary {
     pub evidence: f64,
     /// Names of the views that show it; the first one places it.
     pub views: Vec<String>,
-    /// Where each of those views shows it, in the same order: λ̂ and loss need not be slowest at the same step.
+    /// Where each of those views shows it, in the same order: λ̂ and loss need not be slowest at
+    /// the same step.
     #[serde(default)]
     pub places: Vec<ViewPlace>,
 }
@@ -33,8 +34,8 @@ pub struct ViewPlace {
     pub hi: f64,
     /// Share of posterior paths that show it.
     pub evidence: f64,
-    /// Step at which the smoothed curve is slowest: what one reads off a plateau by eye. It has no interval, because it is hardly to be found where the
-    /// valley is flat.
+    /// Step at which the smoothed curve is slowest: what one reads off a plateau by eye. It has no
+    /// interval, because it is hardly to be found where the valley is flat.
     #[serde(default)]
     pub slowest: f64,
 }
@@ -150,12 +151,12 @@ pub struct Stage {
     pub delta_loss: f64,
     /// Change of the smoothed λ̂ over the stage, where λ̂ was measured.
     pub delta_llc: Option<f64>,
-    /// Standard error over the chains of the change between the checkpoints nearest to the stage's ends: chain by chain,
-    /// since they share their noise.
+    /// Standard error over the chains of the change between the checkpoints nearest to the stage's
+    /// ends: chain by chain, since they share their noise.
     #[serde(default)]
     pub delta_llc_se: Option<f64>,
-    /// Which way λ̂ went, by the larger of `delta_llc_se` and the smoothed curve's own error; `None` where it was not
-    /// measured.
+    /// Which way λ̂ went, by the larger of `delta_llc_se` and the smoothed curve's own error;
+    /// `None` where it was not measured.
     #[serde(default)]
     pub direction: Option<Direction>,
     /// Which way the loss went, by the smoothed curve's error.
@@ -164,7 +165,8 @@ pub struct Stage {
     /// The measures of behaviour that changed most, the greatest change first.
     #[serde(default)]
     pub signature: Vec<Shift>,
-    /// Change over the stage of every smoothed curve that a view holds, by name, in the measure's units.
+    /// Change over the stage of every smoothed curve that a view holds, by name, in the measure's
+    /// units.
     #[serde(default)]
     pub delta: BTreeMap<String, f64>,
     /// The oracle that the model is nearest to at the stage's end, and the divergence from it in

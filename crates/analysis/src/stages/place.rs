@@ -1,14 +1,18 @@
 //! Where a boundary is, and how surely.
 //!
-//! It is the middle of the valley of the mean speed between its episodes (see the `valley` module). Three things make it unsure.
+//! It is the middle of the valley of the mean speed between its episodes (see the `valley` module).
+//! Three things make it unsure.
 //!
 //! 1. The curve, given its axis and hyper-parameters: the paths of the posterior differ.
-//! 2. The noise, which has a part in where the axis is stretched, and so in where the fit is fast. Paths do not know of it: they are stretched
-//!    where the fit is. So measurements are simulated from the fit, and fitted again.
-//! 3. What happens between two measurements. A jump lies anywhere between them, while every fit puts it into their middle.
+//! 2. The noise, which has a part in where the axis is stretched, and so in where the fit is fast.
+//!    Paths do not know of it: they are stretched where the fit is. So measurements are simulated
+//!    from the fit, and fitted again.
+//! 3. What happens between two measurements. A jump lies anywhere between them, while every fit
+//!    puts it into their middle.
 //!
-//! The first two overlap, so the larger counts. In neither do the hyper-parameters vary, and the errors of the fit's own shape are left out. What that
-//! takes away is given back by one factor, [`WIDEN`], which was chosen on curves outside the model and is measured on others (the
+//! The first two overlap, so the larger counts. In neither do the hyper-parameters vary, and the
+//! errors of the fit's own shape are left out. What that takes away is given back by one factor,
+//! [`WIDEN`], which was chosen on curves outside the model and is measured on others (the
 //! `calibration` module).
 
 use std::f64::consts::FRAC_1_SQRT_2;
@@ -19,11 +23,12 @@ use super::view::{Candidate, Episode, Motion, Track, integral};
 /// By how much the intervals are widened.
 const WIDEN: f64 = 1.5;
 
-/// Share of an episode's change that lies between two neighbouring measurements: up to the first it is resolved by them, from the second on it is
-/// a jump between the two.
+/// Share of an episode's change that lies between two neighbouring measurements: up to the first it
+/// is resolved by them, from the second on it is a jump between the two.
 const ABRUPT: (f64, f64) = (0.15, 0.5);
 
-/// A slow place that stood: x, its interval, the share of paths that show it, and where the mean path is slowest.
+/// A slow place that stood: x, its interval, the share of paths that show it, and where the mean
+/// path is slowest.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct SlowPlace {
     pub at: f64,
@@ -34,7 +39,8 @@ pub(super) struct SlowPlace {
 }
 
 impl Candidate {
-    /// Where it is on the `mean` track; its interval, of probability `level`, by its paths and by `simulated` tracks.
+    /// Where it is on the `mean` track; its interval, of probability `level`, by its paths and by
+    /// `simulated` tracks.
     pub fn place(
         &self,
         motion: &Motion,
@@ -45,7 +51,8 @@ impl Candidate {
         let x = &motion.x;
         let valley = mean.valley(x, &self.left, &self.right);
         let slowest = mean.slowest(x, &self.left, &self.right);
-        // A candidate is slow in the mean; should its mean path have no valley all the same, the place is where it is slowest.
+        // A candidate is slow in the mean; should its mean path have no valley all the same, the
+        // place is where it is slowest.
         let valley = valley.unwrap_or(Valley {
             from: slowest,
             to: slowest,
@@ -58,7 +65,8 @@ impl Candidate {
         again.sort_by(f64::total_cmp);
         let left = unresolved(motion, mean, &self.left, valley.from);
         let right = unresolved(motion, mean, &self.right, valley.to);
-        // Each edge is uniform over its gap, and the middle is half their sum: a triangle if they are of one length, whose tails end here.
+        // Each edge is uniform over its gap, and the middle is half their sum: a triangle if they
+        // are of one length, whose tails end here.
         let gaps = 0.5 * (1.0 - (1.0 - level).sqrt()) * left.hypot(right) * FRAC_1_SQRT_2;
         let tail = 0.5 * (1.0 - level);
         let away = |q: f64| {
@@ -76,8 +84,9 @@ impl Candidate {
     }
 }
 
-/// Length on x within which the edge of an episode cannot be placed: of the gap between the measurements at its sides, if the episode is a jump
-/// between two measurements, nothing if it is resolved.
+/// Length on x within which the edge of an episode cannot be placed: of the gap between the
+/// measurements at its sides, if the episode is a jump between two measurements, nothing if it is
+/// resolved.
 fn unresolved(motion: &Motion, mean: &Track, episode: &Episode, edge: f64) -> f64 {
     let done = integral(&motion.x, &mean.speed);
     let (first, last) = episode.ends;

@@ -47,8 +47,8 @@ pub enum ErrorMeasures {
     /// The measure `<curve>_se`, as in a run's own table.
     #[default]
     Suffixed,
-    /// For some curves, by name, a measure of any name; the others have none. In a table of anyone's a measure `loss_se`
-    /// may be a curve like any other.
+    /// For some curves, by name, a measure of any name; the others have none. In a table of
+    /// anyone's a measure `loss_se` may be a curve like any other.
     Named(BTreeMap<String, String>),
 }
 

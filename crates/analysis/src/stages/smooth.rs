@@ -100,7 +100,8 @@ impl Smooths {
         }
     }
 
-    /// Change of the smoothed curve from x = `a` to `b`, and its standard deviation; `None` where it was not measured.
+    /// Change of the smoothed curve from x = `a` to `b`, and its standard deviation; `None` where
+    /// it was not measured.
     pub fn change(&self, name: &str, a: f64, b: f64) -> Option<(f64, f64)> {
         let Some(fit) = &self.curves.get(name)?.fit else {
             return Some((0.0, 0.0));

@@ -12,8 +12,8 @@
 //! 2. at least a share `evidence` of the posterior paths slows down between the episodes to
 //!    `slowdown` times the speed of the slower one. A path's speed in an episode is its mean
 //!    velocity, in the direction of the mean path, about that path's fastest place in the episode,
-//!    where it is nearly as fast: the same places and directions for all paths, so that a path which
-//!    merely wiggles somewhere gains nothing by it.
+//!    where it is nearly as fast: the same places and directions for all paths, so that a path
+//!    which merely wiggles somewhere gains nothing by it.
 //!
 //! Candidates fall one at a time, the weakest first, and the episodes on its sides become one: two
 //! bumps with no evidence between them may together be the clear other side of a third boundary.
@@ -101,12 +101,13 @@ pub(super) fn slow_places(motion: &Motion, bar: &Bar) -> Found {
     }
 }
 
-/// Fewest measurements in an episode, and between the fastest places of two: two make one difference, and a curve through it says nothing
-/// of its own.
+/// Fewest measurements in an episode, and between the fastest places of two: two make one
+/// difference, and a curve through it says nothing of its own.
 const LEAST_SEEN: usize = 3;
 
-/// Share of an episode's greatest mean speed from which a place belongs to its core: a sigmoid makes the middle half of its
-/// change where it is at least three quarters as fast as in its middle.
+/// Share of an episode's greatest mean speed from which a place belongs to its core: a sigmoid
+/// makes the middle half of its change where it is at least three quarters as fast as in its
+/// middle.
 const FAST: f64 = 0.75;
 
 /// The stretch between two neighbouring candidates.
@@ -214,7 +215,8 @@ impl Tracks {
 
     /// Evidence for the candidate between two episodes, and where the paths that show it have it.
     fn weigh(&self, motion: &Motion, bar: &Bar, left: &Episode, right: &Episode) -> Candidate {
-        // A slow place between two measurements is nothing but the way a smooth curve turns a corner.
+        // A slow place between two measurements is nothing but the way a smooth curve turns a
+        // corner.
         let seen = measured_in(motion, left.fastest, right.fastest) >= LEAST_SEEN;
         let weaker = if seen {
             left.strength.min(right.strength)
@@ -274,8 +276,9 @@ impl Track {
         between.iter().copied().fold(f64::INFINITY, f64::min)
     }
 
-    /// Where it is slowest between them: the vertex of the parabola through the squared speeds at the slowest place and its neighbours, which is
-    /// exact where a slope goes through zero in a straight line.
+    /// Where it is slowest between them: the vertex of the parabola through the squared speeds at
+    /// the slowest place and its neighbours, which is exact where a slope goes through zero in a
+    /// straight line.
     pub fn slowest(&self, x: &[f64], left: &Episode, right: &Episode) -> f64 {
         let between = left.fastest..=right.fastest;
         let g = between.min_by(|&a, &b| self.speed[a].total_cmp(&self.speed[b]));

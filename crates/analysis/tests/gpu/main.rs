@@ -1,5 +1,5 @@
-//! What a GPU is asked to do, on the first adapter there is: a software one will do. A build without GPU
-//! support has nothing to test.
+//! What a GPU is asked to do, on the first adapter there is: a software one will do. A build
+//! without GPU support has nothing to test.
 //!
 //! One test after the other in one process: kernels are counted process-wide.
 
@@ -104,8 +104,8 @@ fn a_chain_reads_nothing_back_and_launches_no_more_for_more_replicas(device: &De
     assert!(counts[1] <= counts[0] + 8, "{counts:?}");
     // Eight times the replicas, at most eight times the memory.
     assert!(memory[3] <= 8.0 * memory[0], "{memory:?}");
-    // Fused, an update of a parameter is two kernels: its noise, and all of its arithmetic. Unfused that
-    // arithmetic alone is nine.
+    // Fused, an update of a parameter is two kernels: its noise, and all of its arithmetic. Unfused
+    // that arithmetic alone is nine.
     let updates = {
         let launches = Launches::watch(device).unwrap();
         let start = init::draw(&config, &[(config.init, Stream::new(1, "w", &[]))], device);
@@ -163,8 +163,8 @@ fn normals_are_those_of_the_host_but_for_rounding(device: &Device) {
         .map(|(d, h)| (d - h).abs())
         .fold(0.0, f32::max);
     println!("normals differ by at most {largest:e}");
-    // A dozen operations on numbers below 7, each rounded once more or less where products and sums are
-    // contracted: 12 · 7 · 2⁻²⁴ = 5e-6.
+    // A dozen operations on numbers below 7, each rounded once more or less where products and sums
+    // are contracted: 12 · 7 · 2⁻²⁴ = 5e-6.
     assert!(largest <= 5e-6, "{largest}");
     assert!(host.iter().any(|x| x.abs() > 4.0), "the tails were tested");
 }

@@ -12,8 +12,8 @@ use crate::{commands, place};
 const CHAINS: usize = 4;
 const DRAWS: usize = 20;
 
-/// Trains a few steps to have checkpoints, and times their analysis. A step is one of a chain, with all that
-/// is measured beside it.
+/// Trains a few steps to have checkpoints, and times their analysis. A step is one of a chain, with
+/// all that is measured beside it.
 pub fn time(plan: &Plan, chosen: &Chosen) -> Result<Times> {
     let place = tempfile::tempdir()?;
     let c = plan.workload.network();

@@ -1,7 +1,8 @@
-//! What `ontogeny bench` measures: time per replica-step, against the machine's own matrix products.
+//! What `ontogeny bench` measures: time per replica-step, against the machine's own matrix
+//! products.
 //!
-//! Workloads are networks of fixed shape on random tokens made beforehand, so that the same can be timed
-//! in other programs (`benches/peers`).
+//! Workloads are networks of fixed shape on random tokens made beforehand, so that the same can be
+//! timed in other programs (`benches/peers`).
 
 mod analyze;
 mod machine;
@@ -149,8 +150,8 @@ struct Times {
 }
 
 impl Times {
-    /// Calls `window` for about the plan's time, after a first call that does not count: it makes `steps`
-    /// steps of every replica each time.
+    /// Calls `window` for about the plan's time, after a first call that does not count: it makes
+    /// `steps` steps of every replica each time.
     fn take(
         plan: &Plan,
         steps: usize,

@@ -20,8 +20,8 @@ fn steps(workload: Workload) -> usize {
     }
 }
 
-/// Times steps of chains around one network, laid out as in an estimate: each chain with minibatches and
-/// noise of its own.
+/// Times steps of chains around one network, laid out as in an estimate: each chain with
+/// minibatches and noise of its own.
 pub fn time(plan: &Plan, chosen: &Chosen) -> Result<Times> {
     let together = if chosen.is_cpu() { 1 } else { plan.replicas };
     let device = &chosen.device;
@@ -47,7 +47,8 @@ pub fn time(plan: &Plan, chosen: &Chosen) -> Result<Times> {
                     let batch = |&c: &usize| pools[c][step % pools[c].len()].clone();
                     let batches: Vec<_> = own.iter().map(batch).collect();
                     let (inputs, targets) = tokens(&batches, device);
-                    // The network shares its memory with the chains, which update it in place: it must be gone by then.
+                    // The network shares its memory with the chains, which update it in place: it
+                    // must be gone by then.
                     let evaluate = |weights: &[Tensor<3>]| {
                         let at = Transformer::from_parameters(config, weights.to_vec());
                         at.loss_and_gradients(inputs.clone(), targets.clone(), config.n_ctx)

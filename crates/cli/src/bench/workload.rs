@@ -14,7 +14,8 @@ pub enum Named {
     Tiny,
     /// Vocabulary 512, context 128, width 128, 4 heads, batch 32.
     Small,
-    /// Vocabulary 5000, context 1024, width 256, 8 heads, batch 4: the language models of the papers.
+    /// Vocabulary 5000, context 1024, width 256, 8 heads, batch 4: the language models of the
+    /// papers.
     Paper,
 }
 
@@ -89,8 +90,8 @@ impl Workload {
         [self.batch * c.n_ctx, c.d_model, c.d_model]
     }
 
-    /// Arithmetic of one step, forward and backward, in FLOP: matrix products, with attention counted in
-    /// full, although half of it is masked.
+    /// Arithmetic of one step, forward and backward, in FLOP: matrix products, with attention
+    /// counted in full, although half of it is masked.
     pub fn step_flop(self) -> f64 {
         let c = self.network();
         let tokens = (self.batch * c.n_ctx) as f64;

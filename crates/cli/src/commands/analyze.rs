@@ -172,8 +172,9 @@ pub fn group_plan(run: &Run, group: &Group, checkpoints: CheckpointFolder) -> Gr
     }
 }
 
-/// Stages of each replica; one with too few checkpoints is passed over with a word. `rows` are sorted by
-/// replica, as [`analyze`] returns them. `None` if it was interrupted between two replicas.
+/// Stages of each replica; one with too few checkpoints is passed over with a word. `rows` are
+/// sorted by replica, as [`analyze`] returns them. `None` if it was interrupted between two
+/// replicas.
 fn detect(
     run: &Run,
     rows: &[MeasureRow],

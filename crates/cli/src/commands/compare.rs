@@ -157,8 +157,8 @@ fn own_arms(experiment: &Experiment) -> Vec<(&str, &RunConfig)> {
     found
 }
 
-/// Names by which arms are told apart, in the order of experiments and arms: those that several runs share get the run's
-/// name in front, or the folder where runs are called alike.
+/// Names by which arms are told apart, in the order of experiments and arms: those that several
+/// runs share get the run's name in front, or the folder where runs are called alike.
 fn arm_names(experiments: &[Experiment]) -> Vec<String> {
     let plain: Vec<(usize, &str)> = experiments
         .iter()
@@ -192,7 +192,8 @@ fn configurations(experiments: &[Experiment]) -> Vec<Vec<(String, toml::Value)>>
 /// A knob: its key, and its value in each arm.
 type Knob = (String, Vec<f64>);
 
-/// The numeric key that differs between arms, if it is named or the only one that differs; and all that differ.
+/// The numeric key that differs between arms, if it is named or the only one that differs; and all
+/// that differ.
 fn knob(
     configs: &[Vec<(String, toml::Value)>],
     named: Option<&str>,

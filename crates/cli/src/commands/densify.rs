@@ -130,8 +130,8 @@ fn ends(run: &Run) -> (Step, Step) {
     (end(steps.first()), end(steps.last()))
 }
 
-/// The steps that a group is to have in its stretches. They depend on the run's own schedule and not on what was added
-/// before, so that the same command asks for the same steps.
+/// The steps that a group is to have in its stretches. They depend on the run's own schedule and
+/// not on what was added before, so that the same command asks for the same steps.
 fn steps(
     a: &DensifyArguments,
     run: &Run,

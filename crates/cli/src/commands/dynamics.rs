@@ -73,8 +73,8 @@ pub fn command(a: &DynamicsArguments, json: bool) -> Result<Finish> {
     Ok(Finish::Complete)
 }
 
-/// Finds the components by the default bounds where a run wants them. A run that has none, since no two checkpoints differ,
-/// is none the worse.
+/// Finds the components by the default bounds where a run wants them. A run that has none, since no
+/// two checkpoints differ, is none the worse.
 pub fn refresh(
     run: &Run,
     folder: &RunFolder,

@@ -204,7 +204,8 @@ fn alone(parent: &Run, folder: &RunFolder, name: &str) -> Result<Vec<String>> {
     Ok(set)
 }
 
-/// The folder of the new run, with the state that it begins with; `None` if the replay was interrupted.
+/// The folder of the new run, with the state that it begins with; `None` if the replay was
+/// interrupted.
 fn open(
     fork: Fork,
     parent: (&Run, &RunFolder),

@@ -256,7 +256,8 @@ fn metrics(folder: &RunFolder) -> Result<Vec<serde_json::Value>> {
     Ok(lines)
 }
 
-/// Each stage's first checkpoint against its last, where both have an estimate with the same chains.
+/// Each stage's first checkpoint against its last, where both have an estimate with the same
+/// chains.
 fn selection(
     replica: &Replica,
     rows: &[MeasureRow],

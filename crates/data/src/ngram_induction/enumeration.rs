@@ -1,4 +1,5 @@
-//! Everything that can happen in a short sequence of a small program, for tests: 4 tokens, length 5.
+//! Everything that can happen in a short sequence of a small program, for tests: 4 tokens, length
+//! 5.
 
 use super::NgramInductionSpec;
 use super::program::Program;

@@ -37,7 +37,8 @@ pub(crate) fn forward(q: FlexTensor, k: FlexTensor, v: FlexTensor) -> (FlexTenso
     }
 }
 
-/// Gradients in q, k and v from q, k, v, the output, the statistics, and the gradient in the output.
+/// Gradients in q, k and v from q, k, v, the output, the statistics, and the gradient in the
+/// output.
 pub(crate) fn backward(
     [q, k, v, output, statistics]: [FlexTensor; 5],
     gradient: FlexTensor,
@@ -72,8 +73,8 @@ fn sizes(q: &FlexTensor) -> Sizes {
     }
 }
 
-/// `[batch, head, position, d_head]` over memory in the order `[batch, position, head, d_head]`, in which a
-/// caller's swap and reshape back to `[batch, position, d_model]` cost nothing.
+/// `[batch, head, position, d_head]` over memory in the order `[batch, position, head, d_head]`, in
+/// which a caller's swap and reshape back to `[batch, position, d_model]` cost nothing.
 fn layout(sizes: Sizes) -> Layout {
     dense_layout([sizes.batch, sizes.positions, sizes.heads, sizes.d_head]).permute(&[0, 2, 1, 3])
 }

@@ -5,8 +5,8 @@ use burn::backend::flex::{FlexTensor, Layout};
 use burn::tensor::{Bytes, Shape};
 use std::mem::MaybeUninit;
 
-/// Memory for `len` floats that a kernel is going to set. Clearing it first would cost as much as some of
-/// the kernels.
+/// Memory for `len` floats that a kernel is going to set. Clearing it first would cost as much as
+/// some of the kernels.
 pub(super) struct Unset {
     floats: Vec<f32>,
     len: usize,

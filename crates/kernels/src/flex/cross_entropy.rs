@@ -65,8 +65,8 @@ pub(crate) fn loss_and_gradient(
     (reduce(losses, [replicas, rows], reduction), derivative)
 }
 
-/// Multiplies `x`, in as many equal runs as there are factors, by its factors. A factor of 1, the usual
-/// gradient of a loss, costs nothing.
+/// Multiplies `x`, in as many equal runs as there are factors, by its factors. A factor of 1, the
+/// usual gradient of a loss, costs nothing.
 pub(crate) fn scale_runs(x: FlexTensor, factors: FlexTensor) -> FlexTensor {
     let factors = dense(factors);
     let factors = floats(&factors);
@@ -83,8 +83,8 @@ pub(crate) fn scale_runs(x: FlexTensor, factors: FlexTensor) -> FlexTensor {
     x
 }
 
-/// Means are summed in double precision: a sum over thousands of rows in single precision would lose
-/// digits that a difference of losses needs.
+/// Means are summed in double precision: a sum over thousands of rows in single precision would
+/// lose digits that a difference of losses needs.
 fn reduce(losses: Vec<f32>, [replicas, rows]: [usize; 2], reduction: Reduction) -> FlexTensor {
     match reduction {
         Reduction::None => tensor(losses, [replicas, rows]),
@@ -99,7 +99,8 @@ fn reduce(losses: Vec<f32>, [replicas, rows]: [usize; 2], reduction: Reduction) 
     }
 }
 
-/// Targets as indices. A negative one becomes an index too large for any vocabulary, and is refused there.
+/// Targets as indices. A negative one becomes an index too large for any vocabulary, and is refused
+/// there.
 fn classes(targets: &FlexTensor) -> Vec<usize> {
     let targets = targets.to_contiguous();
     match targets.dtype() {

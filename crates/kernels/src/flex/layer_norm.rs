@@ -36,8 +36,8 @@ pub(crate) fn forward(
     }
 }
 
-/// Gradients in x, weight and bias from x, weight and the statistics, and the gradient in the output, whose
-/// memory is used again where nothing else holds it.
+/// Gradients in x, weight and bias from x, weight and the statistics, and the gradient in the
+/// output, whose memory is used again where nothing else holds it.
 pub(crate) fn backward(
     [x, weight, statistics]: [FlexTensor; 3],
     gradient: FlexTensor,

@@ -61,9 +61,10 @@ fn product(
         return;
     }
     assert!((a.rows - 1) * row + (b.columns - 1) * column < target.len());
-    // SAFETY: the extents of a and b were checked when the views were made, those of the target just now;
-    // the target is borrowed uniquely, so it overlaps neither. Where `add` is false it is not read; where
-    // it is true, `forward` has set it. Strides are far below `isize::MAX`, being within slices.
+    // SAFETY: the extents of a and b were checked when the views were made, those of the target
+    // just now; the target is borrowed uniquely, so it overlaps neither. Where `add` is false it is
+    // not read; where it is true, `forward` has set it. Strides are far below `isize::MAX`, being
+    // within slices.
     unsafe {
         gemm::gemm(
             a.rows,
@@ -90,8 +91,8 @@ fn product(
     }
 }
 
-/// `[replica, rows, out]` from `[replica, rows, in]`, `[replica, in, out]` and `[replica, 1, out]`, onto a
-/// residual of the result's shape if there is one.
+/// `[replica, rows, out]` from `[replica, rows, in]`, `[replica, in, out]` and `[replica, 1, out]`,
+/// onto a residual of the result's shape if there is one.
 pub(crate) fn forward(
     residual: Option<FlexTensor>,
     x: FlexTensor,
@@ -147,8 +148,8 @@ pub(crate) fn input_gradient(gradient: FlexTensor, weight: FlexTensor) -> FlexTe
     unsafe { dx.into_tensor(dense_layout([replicas, rows, inner])) }
 }
 
-/// `dweight = xᵀ dy`. Where the weight is a transposed view, as in an unembedding tied to the embedding, so
-/// is the gradient: turned back, it is dense as the parameter is.
+/// `dweight = xᵀ dy`. Where the weight is a transposed view, as in an unembedding tied to the
+/// embedding, so is the gradient: turned back, it is dense as the parameter is.
 pub(crate) fn weight_gradient(
     x: FlexTensor,
     weight: FlexTensor,

@@ -1,5 +1,5 @@
-//! The operations on tensors of Flex, Burn's CPU backend: from tensors to slices, and back. Nothing here
-//! knows of graphs.
+//! The operations on tensors of Flex, Burn's CPU backend: from tensors to slices, and back. Nothing
+//! here knows of graphs.
 
 pub(crate) mod attention;
 mod buffer;

@@ -11,8 +11,8 @@ pub(crate) fn count(positions: &FlexTensor) -> usize {
     count
 }
 
-/// `[replica, rows, d]` from the same and `[replica, positions, d]`: position i goes to every row that
-/// leaves i when divided by their number.
+/// `[replica, rows, d]` from the same and `[replica, positions, d]`: position i goes to every row
+/// that leaves i when divided by their number.
 pub(crate) fn forward(x: FlexTensor, positions: FlexTensor) -> FlexTensor {
     let [replicas, rows, d] = dims(&x);
     let period = count(&positions) * d;

@@ -28,7 +28,8 @@ impl Kernel for AddRows<'_> {
         let sums = self.sums.as_mut_ptr().cast::<f32>();
         for i in 0..height {
             let start = i * columns;
-            // SAFETY: `blocks` keeps j + count within a row, and `start` is that of one of `height`.
+            // SAFETY: `blocks` keeps j + count within a row, and `start` is that of one of
+            // `height`.
             unsafe {
                 let sums = sums.add(start);
                 match (self.x, self.rows) {

@@ -26,8 +26,8 @@ impl Kernel for ColumnSums<'_> {
         let (matrix, sums) = (self.matrix.as_ptr(), self.sums.as_mut_ptr());
 
         let wide = columns / (WIDTH * LANES) * (WIDTH * LANES);
-        // SAFETY: columns up to `wide` hold whole groups of WIDTH vectors, and `blocks` keeps the rest
-        // within `columns`; i < rows.
+        // SAFETY: columns up to `wide` hold whole groups of WIDTH vectors, and `blocks` keeps the
+        // rest within `columns`; i < rows.
         unsafe {
             for j in (0..wide).step_by(WIDTH * LANES) {
                 let mut totals = [simd.splat(0.0); WIDTH];

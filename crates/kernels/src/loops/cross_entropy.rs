@@ -75,8 +75,8 @@ unsafe fn row<S: Simd>(
     target: usize,
     scale: f32,
 ) -> f32 {
-    // SAFETY: `blocks` keeps j + count within d_vocab. Where `to` is `from`, each block is read before
-    // it is written, and `logit` before any.
+    // SAFETY: `blocks` keeps j + count within d_vocab. Where `to` is `from`, each block is read
+    // before it is written, and `logit` before any.
     unsafe {
         let logit = *from.add(target);
         let mut largest = simd.splat(f32::NEG_INFINITY);

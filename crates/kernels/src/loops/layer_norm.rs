@@ -3,8 +3,8 @@
 use crate::simd::{Kernel, Lanes, Simd, blocks};
 use std::mem::MaybeUninit;
 
-/// `y = (x − mean) · rstd · weight + bias` for each row, with `rstd = 1/√(variance + eps)` and the biased
-/// variance, summed in a second pass around the mean.
+/// `y = (x − mean) · rstd · weight + bias` for each row, with `rstd = 1/√(variance + eps)` and the
+/// biased variance, summed in a second pass around the mean.
 pub(crate) struct LayerNormForward<'a> {
     /// Dense `[rows, weight.len()]`.
     pub(crate) x: &'a [f32],
@@ -33,8 +33,8 @@ impl Kernel for LayerNormForward<'_> {
         let per_element = 1.0 / d as f32;
 
         for i in 0..rows {
-            // SAFETY: row i lies within x and y, whose lengths have been checked, and `blocks` keeps
-            // j + count within d, the length of weight and bias.
+            // SAFETY: row i lies within x and y, whose lengths have been checked, and `blocks`
+            // keeps j + count within d, the length of weight and bias.
             let (mean, rstd) = unsafe {
                 let x = self.x.as_ptr().add(i * d);
                 let y = self.y.as_mut_ptr().cast::<f32>().add(i * d);
@@ -118,9 +118,9 @@ impl Kernel for LayerNormBackward<'_> {
         for i in 0..rows {
             let mean = simd.splat(self.statistics[2 * i]);
             let rstd = simd.splat(self.statistics[2 * i + 1]);
-            // SAFETY: row i lies within x, dy and dx, whose lengths have been checked, and `blocks` keeps
-            // j + count within d, the length of the vectors. Where dx is dy, each block of dy is read for
-            // the last time just before it is written.
+            // SAFETY: row i lies within x, dy and dx, whose lengths have been checked, and `blocks`
+            // keeps j + count within d, the length of the vectors. Where dx is dy, each block of dy
+            // is read for the last time just before it is written.
             unsafe {
                 let x = self.x.as_ptr().add(i * d);
                 let (dy, dx) = (dy.add(i * d), dx.add(i * d));

@@ -1,9 +1,10 @@
-//! The loops over memory, written once over [`Simd`](crate::simd::Simd) and compiled per instruction set.
+//! The loops over memory, written once over [`Simd`](crate::simd::Simd) and compiled per
+//! instruction set.
 //!
-//! Each file is one [`Kernel`](crate::simd::Kernel): a struct of slices whose extents `run` checks once,
-//! and a body over pointers. Nothing here knows of tensors, and nothing starts a thread; a row's result
-//! depends on that row alone (column sums: on the rows given), so a stack of replicas gives each the bits
-//! it would have had alone.
+//! Each file is one [`Kernel`](crate::simd::Kernel): a struct of slices whose extents `run` checks
+//! once, and a body over pointers. Nothing here knows of tensors, and nothing starts a thread; a
+//! row's result depends on that row alone (column sums: on the rows given), so a stack of replicas
+//! gives each the bits it would have had alone.
 
 mod add_rows;
 mod attention;

@@ -1,7 +1,7 @@
 //! A matrix product in registers, for operands that already lie in the cache.
 //!
-//! Attention multiplies blocks of 32 rows by heads of 16 to 64 columns: too small for a general product
-//! to earn back its packing.
+//! Attention multiplies blocks of 32 rows by heads of 16 to 64 columns: too small for a general
+//! product to earn back its packing.
 
 use crate::simd::{LANES, Lanes, Simd};
 
@@ -20,8 +20,8 @@ pub(super) struct Right {
     pub(super) row: usize,
 }
 
-/// The result `c[i, j]` at `start[i·row + j]`; `add` keeps what is there and adds to it. Where `factors` is not
-/// null, row i is multiplied by `factors[i]` first.
+/// The result `c[i, j]` at `start[i·row + j]`; `add` keeps what is there and adds to it. Where
+/// `factors` is not null, row i is multiplied by `factors[i]` first.
 #[derive(Clone, Copy)]
 pub(super) struct Target {
     pub(super) start: *mut f32,
@@ -91,8 +91,8 @@ unsafe fn columns<S: Simd, const W: usize>(
     j: usize,
     last: usize,
 ) {
-    // SAFETY: `i` counts finished rows, so every tile stays within the m rows; the column offset j is
-    // within the rows of b and c by the caller's contract.
+    // SAFETY: `i` counts finished rows, so every tile stays within the m rows; the column offset j
+    // is within the rows of b and c by the caller's contract.
     unsafe {
         let b = Right {
             start: b.start.add(j),
@@ -147,8 +147,8 @@ unsafe fn tile<S: Simd, const H: usize, const W: usize>(
 ) {
     let count = |w: usize| if w + 1 == W { last } else { LANES };
     let mut sums = [[simd.splat(0.0); W]; H];
-    // SAFETY: the caller vouches for H rows and k columns of a, k rows of b with W vectors (the last of
-    // them `last` wide), and a tile of that shape in c.
+    // SAFETY: the caller vouches for H rows and k columns of a, k rows of b with W vectors (the
+    // last of them `last` wide), and a tile of that shape in c.
     unsafe {
         for p in 0..k {
             let row = b.start.add(p * b.row);

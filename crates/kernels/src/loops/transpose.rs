@@ -1,7 +1,7 @@
 //! Transposition of a small matrix.
 
-/// `to[j, i] = from[i, j]` for `rows × columns` elements, where rows of `from` lie `row` apart and rows of
-/// `to` lie `to_row` apart.
+/// `to[j, i] = from[i, j]` for `rows × columns` elements, where rows of `from` lie `row` apart and
+/// rows of `to` lie `to_row` apart.
 ///
 /// # Safety
 /// All elements must be readable in `from` and writable in `to`, which must not overlap.

@@ -113,7 +113,8 @@ impl Kernel for SumOfSquares<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> f32 {
-        /// Sums in single precision are short, and added up in double: a norm over millions keeps its digits.
+        /// Sums in single precision are short, and added up in double: a norm over millions keeps
+        /// its digits.
         const RUN: usize = 4096;
         let mut total = 0.0;
         for run in self.0.chunks(RUN) {

@@ -1,7 +1,7 @@
 //! The generator as a kernel: one unit of work for each block of four words.
 //!
-//! Written as the host's generator is, word for word; a device may contract a product and a sum into one
-//! rounding, so integers agree exactly and normals to a few units in the last place.
+//! Written as the host's generator is, word for word; a device may contract a product and a sum
+//! into one rounding, so integers agree exactly and normals to a few units in the last place.
 
 #![expect(clippy::manual_rotate, reason = "a kernel has shifts, and no rotation")]
 
@@ -97,7 +97,8 @@ fn uniform(word: u32) -> f32 {
     f32::cast_from(word >> 8u32) * 5.960_464_5e-8f32
 }
 
-/// Natural logarithm, as the host computes it: `2ᵉ·m` with `m` in [√½, √2), and the series of 2·artanh.
+/// Natural logarithm, as the host computes it: `2ᵉ·m` with `m` in [√½, √2), and the series of
+/// 2·artanh.
 #[cube]
 fn logarithm(x: f32) -> f32 {
     let bits = i32::reinterpret(x);

@@ -1,9 +1,9 @@
 //! Random numbers made where they are used.
 //!
-//! The generator is Threefry-4x32-20 (Salmon et al. 2011, Parallel random numbers: as easy as 1, 2, 3): a
-//! function of a key of four words, an index, and a position. A device that has kernels computes it there,
-//! from the very integers that the host would; elsewhere the host fills the memory. Nothing but the keys
-//! ever travels to the device.
+//! The generator is Threefry-4x32-20 (Salmon et al. 2011, Parallel random numbers: as easy as 1, 2,
+//! 3): a function of a key of four words, an index, and a position. A device that has kernels
+//! computes it there, from the very integers that the host would; elsewhere the host fills the
+//! memory. Nothing but the keys ever travels to the device.
 
 #[cfg(any(feature = "gpu", feature = "cuda"))]
 mod device;
@@ -43,7 +43,8 @@ impl Keys {
         }
     }
 
-    /// Numbers `[replica, rows, columns]`, element i of a replica from word i of its sequence `index`.
+    /// Numbers `[replica, rows, columns]`, element i of a replica from word i of its sequence
+    /// `index`.
     ///
     /// Where there is no kernel for the device, `host` fills each replica's memory.
     pub fn draw(

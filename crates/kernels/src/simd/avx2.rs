@@ -59,7 +59,8 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     unsafe fn load(self, from: *const f32) -> Ymms {
-        // SAFETY: `self` proves AVX2, the caller vouches for sixteen floats; no alignment is needed.
+        // SAFETY: `self` proves AVX2, the caller vouches for sixteen floats; no alignment is
+        // needed.
         unsafe { Ymms(_mm256_loadu_ps(from), _mm256_loadu_ps(from.add(8))) }
     }
     #[inline(always)]
@@ -68,8 +69,8 @@ impl Simd for Avx2 {
             // SAFETY: sixteen floats may be read.
             return unsafe { self.load(from) };
         }
-        // SAFETY: `self` proves AVX2; masked lanes are not read. The second pointer may point past the
-        // readable floats, so it is formed by wrapping arithmetic.
+        // SAFETY: `self` proves AVX2; masked lanes are not read. The second pointer may point past
+        // the readable floats, so it is formed by wrapping arithmetic.
         let lanes = unsafe {
             let (low, high) = mask(count);
             Ymms(
@@ -235,8 +236,8 @@ impl Lanes for Ymms {
             // SAFETY: sixteen floats may be written.
             return unsafe { self.store(to) };
         }
-        // SAFETY: `self` proves AVX2; masked lanes are not written. The second pointer may point past
-        // the writable floats, so it is formed by wrapping arithmetic.
+        // SAFETY: `self` proves AVX2; masked lanes are not written. The second pointer may point
+        // past the writable floats, so it is formed by wrapping arithmetic.
         unsafe {
             let (low, high) = mask(count);
             _mm256_maskstore_ps(to, low, self.0);

@@ -37,7 +37,8 @@ impl Simd for Avx512 {
     }
     #[inline(always)]
     unsafe fn load(self, from: *const f32) -> Zmm {
-        // SAFETY: `self` proves AVX-512, the caller vouches for sixteen floats; no alignment is needed.
+        // SAFETY: `self` proves AVX-512, the caller vouches for sixteen floats; no alignment is
+        // needed.
         Zmm(unsafe { _mm512_loadu_ps(from) })
     }
     #[inline(always)]

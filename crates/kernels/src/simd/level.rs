@@ -26,7 +26,8 @@ pub(crate) enum Level {
     Avx512,
 }
 
-/// Environment variable that bounds [`Level::current`] from above; for tests and for comparing machines.
+/// Environment variable that bounds [`Level::current`] from above; for tests and for comparing
+/// machines.
 const VARIABLE: &str = "ONTOGENY_SIMD";
 
 impl Level {

@@ -1,15 +1,15 @@
 //! Sixteen floats at a time, on whatever vector registers the running CPU has.
 //!
 //! [`Simd`] is a set of instructions; [`Avx512`](avx512::Avx512), [`Avx2`](avx2::Avx2) and
-//! [`Portable`](portable::Portable) are the three there are. A value of such a type is the proof that the
-//! CPU has them: [`Level::run`] alone makes one, after asking the CPU. [`Lanes`] are sixteen floats in the
-//! registers of one set, and exist only where their set does, so arithmetic on them is safe. A loop over
-//! memory is a [`Kernel`], written once and compiled once per set.
+//! [`Portable`](portable::Portable) are the three there are. A value of such a type is the proof
+//! that the CPU has them: [`Level::run`] alone makes one, after asking the CPU. [`Lanes`] are
+//! sixteen floats in the registers of one set, and exist only where their set does, so arithmetic
+//! on them is safe. A loop over memory is a [`Kernel`], written once and compiled once per set.
 //!
 //! The compiler's own vectorizer was not good enough here: under wide target features it vectorized
-//! arrays of sixteen along the wrong axis. Hence types of real registers, and `#[inline(always)]` all the
-//! way up to the function that enables the instructions: anything not inlined into it is compiled
-//! without them.
+//! arrays of sixteen along the wrong axis. Hence types of real registers, and `#[inline(always)]`
+//! all the way up to the function that enables the instructions: anything not inlined into it is
+//! compiled without them.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -71,13 +71,13 @@ pub(crate) trait Lanes: Copy {
     fn max(self, other: Self) -> Self;
     /// The smaller; `other` where either is NaN.
     fn min(self, other: Self) -> Self;
-    /// The power of two whose exponent is the integer in the low bits of each lane: `2^(bits mod 2⁹)`
-    /// for `bits` in −127 ..= 127, with 0 for −127.
+    /// The power of two whose exponent is the integer in the low bits of each lane:
+    /// `2^(bits mod 2⁹)` for `bits` in −127 ..= 127, with 0 for −127.
     fn exp2_of_low_bits(self) -> Self;
     /// The nearest integer, as a float; what a tie becomes is left open. For lanes within ±2²².
     fn round(self) -> Self;
-    /// `self·2ⁿ` for integers `n` from [`Simd::LEAST_EXPONENT`] to 127; 0 where that is below the least
-    /// normal number, or close to it.
+    /// `self·2ⁿ` for integers `n` from [`Simd::LEAST_EXPONENT`] to 127; 0 where that is below the
+    /// least normal number, or close to it.
     fn times_power_of_two(self, n: Self) -> Self;
     /// The first `count` lanes, with `fill` in the others.
     fn head(self, count: usize, fill: f32) -> Self;
@@ -101,8 +101,9 @@ pub(crate) trait Lanes: Copy {
 
 /// `eˣ` lane by lane for `x ≤ 88`, within 2 units in the last place; 0 below −88, NaN for NaN.
 ///
-/// Cephes' single-precision `expf`: `x = n·ln 2 + r` with `|r| ≤ ½ ln 2` and `ln 2` in two parts, then a
-/// polynomial of degree 6 in `r`. The integer `n` is had by adding 1.5·2²³, which leaves it in the low bits.
+/// Cephes' single-precision `expf`: `x = n·ln 2 + r` with `|r| ≤ ½ ln 2` and `ln 2` in two parts,
+/// then a polynomial of degree 6 in `r`. The integer `n` is had by adding 1.5·2²³, which leaves it
+/// in the low bits.
 #[inline(always)]
 pub(crate) fn exp<S: Simd>(simd: S, x: S::Lanes) -> S::Lanes {
     const ROUND_TO_INTEGER: f32 = 12_582_912.0;
@@ -110,8 +111,8 @@ pub(crate) fn exp<S: Simd>(simd: S, x: S::Lanes) -> S::Lanes {
     const LN_2_LOW: f32 = -2.121_944_4e-4;
     let c = |value: f32| simd.splat(value);
 
-    // Below −88 the exponent is −127, whose power is zero: no slow subnormals follow. NaN comes second,
-    // so it passes both bounds.
+    // Below −88 the exponent is −127, whose power is zero: no slow subnormals follow. NaN comes
+    // second, so it passes both bounds.
     let x = c(88.0).min(c(-88.0).max(x));
     let shifted = x.mul_add(c(std::f32::consts::LOG2_E), c(ROUND_TO_INTEGER));
     let n = shifted.sub(c(ROUND_TO_INTEGER));
@@ -127,10 +128,12 @@ pub(crate) fn exp<S: Simd>(simd: S, x: S::Lanes) -> S::Lanes {
     e_r.mul(shifted.exp2_of_low_bits())
 }
 
-/// `2ˣ` lane by lane for `x ≤ 127`, within 3 units in the last place; 0 far below −126, NaN for NaN.
+/// `2ˣ` lane by lane for `x ≤ 127`, within 3 units in the last place; 0 far below −126, NaN for
+/// NaN.
 ///
-/// With `n` the nearest integer, `2ˣ = 2ⁿ·2^(x−n)`, the second factor by the polynomial of degree 5 with the
-/// least relative error on ±½, 7.5e-8 before rounding. Attention spends a third of its time here.
+/// With `n` the nearest integer, `2ˣ = 2ⁿ·2^(x−n)`, the second factor by the polynomial of degree 5
+/// with the least relative error on ±½, 7.5e-8 before rounding. Attention spends a third of its
+/// time here.
 #[inline(always)]
 pub(crate) fn exp2<S: Simd>(simd: S, x: S::Lanes) -> S::Lanes {
     let c = |value: f32| simd.splat(value);
@@ -147,9 +150,10 @@ pub(crate) fn exp2<S: Simd>(simd: S, x: S::Lanes) -> S::Lanes {
         .times_power_of_two(n)
 }
 
-/// `blocks!(j, count in n => body)` runs `body` with `j` = 0, 16, 32 … below `n` and `count` = 16, and
-/// once more for a shorter rest. A macro, because a closure might not be inlined; the body is expanded
-/// twice, so that in the long loop `count` is a constant and partial loads become whole ones.
+/// `blocks!(j, count in n => body)` runs `body` with `j` = 0, 16, 32 … below `n` and `count` = 16,
+/// and once more for a shorter rest. A macro, because a closure might not be inlined; the body is
+/// expanded twice, so that in the long loop `count` is a constant and partial loads become whole
+/// ones.
 macro_rules! blocks {
     ($j:ident, $count:ident in $n:expr => $body:block) => {{
         let n: usize = $n;

@@ -1,4 +1,5 @@
-//! Sixteen floats in an array: for CPUs without AVX2, and the plainest statement of what the others do.
+//! Sixteen floats in an array: for CPUs without AVX2, and the plainest statement of what the others
+//! do.
 
 use super::{LANES, Lanes, Simd};
 
@@ -44,7 +45,8 @@ impl Simd for Portable {
     }
     #[inline(always)]
     unsafe fn load(self, from: *const f32) -> Array {
-        // SAFETY: the caller vouches for sixteen floats at `from`; an array of them is read unaligned.
+        // SAFETY: the caller vouches for sixteen floats at `from`; an array of them is read
+        // unaligned.
         Array(unsafe { from.cast::<[f32; LANES]>().read_unaligned() })
     }
     #[inline(always)]

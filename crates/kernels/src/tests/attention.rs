@@ -102,7 +102,8 @@ fn large_scores_neither_overflow_nor_lose_the_mask() {
     let scaled = |f: fn(Tensor<4>, Tensor<4>, Tensor<4>) -> Tensor<4>, x: &[Tensor<4>]| {
         f(x[0].clone() * 40.0, x[1].clone() * 8.0, x[2].clone())
     };
-    // Scores reach a thousand, where one unit of rounding in a score is 1e-4: a thousand units of epsilon.
+    // Scores reach a thousand, where one unit of rounding in a score is 1e-4: a thousand units of
+    // epsilon.
     check(
         "large scores",
         &[[1, 2, 37, 16]; 3],

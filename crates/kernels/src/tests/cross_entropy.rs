@@ -34,8 +34,8 @@ fn every_shape_agrees_with_the_composition() {
         for (replicas, rows) in [(1, 1), (2, 5), (3, 17)] {
             let shape = [replicas, rows, d_vocab];
             let y = || targets(0..replicas, rows, d_vocab);
-            // Confident logits, as late in training: a loss or a gradient may be a tiny rest of terms of
-            // order 1, divided by the rows where it is that of a mean.
+            // Confident logits, as late in training: a loss or a gradient may be a tiny rest of
+            // terms of order 1, divided by the rows where it is that of a mean.
             let sharp = |x: &[Tensor<3>]| x[0].clone() * 4.0;
             let tolerance = |scale: f64| Tolerance { units: 32.0, scale };
             check(

@@ -1,12 +1,13 @@
-//! The public functions, at every level of instructions this CPU has: against scalar loops in double
-//! precision, values and (by finite differences of the loops) gradients; against the compositions in
-//! double precision; and stacks of replicas against replicas alone, bit for bit.
+//! The public functions, at every level of instructions this CPU has: against scalar loops in
+//! double precision, values and (by finite differences of the loops) gradients; against the
+//! compositions in double precision; and stacks of replicas against replicas alone, bit for bit.
 //!
-//! Tolerances are in units of [`f32::EPSILON`] times the largest element of the reference. Rounding of a sum
-//! of n products of independent signs grows like √n of these, n ≤ 1000 here, and the exponential turns an
-//! error of a few units in scores up to 10 into ten times as many in probabilities: hence tens of units
-//! for values and gradients, where a mistake in a formula shows as millions. Where the exact result is zero
-//! by cancellation (the gradient in the query of a lone position) the scale is that of its terms.
+//! Tolerances are in units of [`f32::EPSILON`] times the largest element of the reference. Rounding
+//! of a sum of n products of independent signs grows like √n of these, n ≤ 1000 here, and the
+//! exponential turns an error of a few units in scores up to 10 into ten times as many in
+//! probabilities: hence tens of units for values and gradients, where a mistake in a formula shows
+//! as millions. Where the exact result is zero by cancellation (the gradient in the query of a lone
+//! position) the scale is that of its terms.
 
 mod attention;
 mod cross_entropy;
@@ -162,7 +163,8 @@ fn check_against_loop<const D: usize, const O: usize>(
                     }
                     loss(&inputs)
                 };
-                // Truncation is of the order of step², rounding of 1e-16 / step: both far below f32.
+                // Truncation is of the order of step², rounding of 1e-16 / step: both far below
+                // f32.
                 let step = 1e-5;
                 let slope = (moved(step) - moved(-step)) / (2.0 * step);
                 let along: f64 = gradient.iter().zip(&direction).map(|(g, d)| g * d).sum();
@@ -177,8 +179,8 @@ fn check_against_loop<const D: usize, const O: usize>(
     });
 }
 
-/// Checks that a stack gives each replica the bits it has alone, and that NaN stays in its replica. The
-/// leading axis of every input and of the output is that of replicas.
+/// Checks that a stack gives each replica the bits it has alone, and that NaN stays in its replica.
+/// The leading axis of every input and of the output is that of replicas.
 fn check_stack<const D: usize, const O: usize>(
     name: &str,
     shapes: &[[usize; D]],

@@ -1,5 +1,5 @@
-//! Updates against their compositions in double precision. Every element is a function of a few numbers, so
-//! a few units of rounding are all that there may be.
+//! Updates against their compositions in double precision. Every element is a function of a few
+//! numbers, so a few units of rounding are all that there may be.
 
 use super::*;
 use crate::{AdamW, LangevinRates, Rates, adamw, langevin, plain, sum_of_squares, weighted_sum};

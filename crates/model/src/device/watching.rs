@@ -4,8 +4,8 @@ use burn::tensor::Device;
 
 use crate::error::ModelError;
 
-/// Counts the kernels that this process starts on devices, from its making on. Only one count can be
-/// under way at a time.
+/// Counts the kernels that this process starts on devices, from its making on. Only one count can
+/// be under way at a time.
 pub struct Launches {
     #[cfg(any(feature = "gpu", feature = "cuda"))]
     counter: std::sync::Arc<counting::Counter>,
@@ -32,8 +32,8 @@ impl Launches {
         Ok(Self {})
     }
 
-    /// Kernels started so far, once all that was asked of `device` is done; `None` in a build without
-    /// devices that have kernels.
+    /// Kernels started so far, once all that was asked of `device` is done; `None` in a build
+    /// without devices that have kernels.
     ///
     /// # Errors
     /// [`ModelError::Device`] if the device fails.
@@ -76,8 +76,9 @@ mod counting {
     }
 }
 
-/// Whether anything was ever read back from a device in this process; `None` for one without memory of its
-/// own. Memory through which a device hands over numbers is set aside when it is first needed.
+/// Whether anything was ever read back from a device in this process; `None` for one without memory
+/// of its own. Memory through which a device hands over numbers is set aside when it is first
+/// needed.
 pub fn was_read_from(device: &Device) -> Option<bool> {
     #[cfg(any(feature = "gpu", feature = "cuda"))]
     {

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use crate::fixture;
 use crate::reading::{between, data, keep, text};
 
-/// The example run with verdicts: suspect at the start, and with these parts estimated at every fourth checkpoint.
+/// The example run with verdicts: suspect at the start, and with these parts estimated at every
+/// fourth checkpoint.
 fn judged(components: &[&str]) -> ReportInput {
     let mut input = fixture::run(1);
     for (index, row) in input.replicas[0].rows.iter_mut().enumerate() {

@@ -193,8 +193,8 @@ pub struct LlcSection {
     /// Whose loss is estimated, where it is another.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub evaluate: Option<String>,
-    /// Whose weights are sampled, each in turn: "all", "layer:0", "head:1.6", "attn:0", "mlp", "embed", "unembed", "norm",
-    /// unions with "+", and the lists "heads", "heads:1" and "layers".
+    /// Whose weights are sampled, each in turn: "all", "layer:0", "head:1.6", "attn:0", "mlp",
+    /// "embed", "unembed", "norm", unions with "+", and the lists "heads", "heads:1" and "layers".
     pub components: Vec<String>,
     /// What the loss at the checkpoint is taken on.
     pub baseline: BaselineKind,
@@ -202,10 +202,11 @@ pub struct LlcSection {
     pub baseline_batches: usize,
     /// Whether checkpoints share noise and minibatches.
     pub streams: StreamKind,
-    /// Draws of each chain at which acceptance and temperature are looked at; each costs an evaluation.
+    /// Draws of each chain at which acceptance and temperature are looked at; each costs an
+    /// evaluation.
     pub looks: usize,
-    /// Held-out sequences whose tokens' losses are followed on every draw: their covariances with the loss and with each
-    /// other lie beside the results as Parquet. 0 for none.
+    /// Held-out sequences whose tokens' losses are followed on every draw: their covariances with
+    /// the loss and with each other lie beside the results as Parquet. 0 for none.
     pub observables: usize,
     /// It is estimated at every n-th checkpoint.
     pub every: usize,

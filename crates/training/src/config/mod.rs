@@ -132,8 +132,8 @@ impl Default for RunConfig {
 }
 
 impl RunConfig {
-    /// Key over what decides the trained weights: model, data, phases, training, seeds and arms; of a fork, its
-    /// parent and the step too.
+    /// Key over what decides the trained weights: model, data, phases, training, seeds and arms; of
+    /// a fork, its parent and the step too.
     ///
     /// What is measured, kept or shown does not enter, and neither does the name. Paths enter as
     /// they were typed: the content of a corpus or of a starting checkpoint has a key of its own.

@@ -1,7 +1,8 @@
-//! What a GPU is asked to do in training, on the first adapter there is: a software one will do. A build
-//! without GPU support has nothing to test.
+//! What a GPU is asked to do in training, on the first adapter there is: a software one will do. A
+//! build without GPU support has nothing to test.
 //!
-//! One test in a process of its own: kernels are counted process-wide, and so is memory for reading.
+//! One test in a process of its own: kernels are counted process-wide, and so is memory for
+//! reading.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
@@ -90,8 +91,8 @@ fn a_step_launches_no_more_for_more_replicas_and_reads_nothing_back() {
     }
     let parameters = CONFIG.parameters().len();
     println!("{parameters} parameters, launches per step {counts:?}");
-    // What is launched once a replica adds at least one launch for each. The clock decides, width by
-    // width, how a product is computed, and with it a few launches in either direction.
+    // What is launched once a replica adds at least one launch for each. The clock decides, width
+    // by width, how a product is computed, and with it a few launches in either direction.
     for (width, count) in WIDTHS.into_iter().zip(&counts).skip(1) {
         assert!(*count < counts[0] + 8.max(width - 1), "{counts:?}");
     }

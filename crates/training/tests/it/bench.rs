@@ -156,8 +156,8 @@ impl Bench {
         }
     }
 
-    /// Builds the run that goes on from step `at` of this one with some keys changed, in a folder of its own, with
-    /// the state to begin with.
+    /// Builds the run that goes on from step `at` of this one with some keys changed, in a folder
+    /// of its own, with the state to begin with.
     pub fn fork(&self, at: u64, set: &[&str]) -> Result<Self, TrainingError> {
         let place = tempfile::tempdir().unwrap();
         let origin = format!(

@@ -7,9 +7,11 @@ use super::shape::{Place, Truth, middle};
 pub enum Curves {
     /// λ̂ alone.
     Llc,
-    /// λ̂, and a loss that falls in the same episodes, in a view of its own. The second episode is .6 times as large a share of its fall.
+    /// λ̂, and a loss that falls in the same episodes, in a view of its own. The second episode is
+    /// .6 times as large a share of its fall.
     Views,
-    /// Three divergences and losses that fall, in one view: one in the first episode, one mostly in the second, one in both.
+    /// Three divergences and losses that fall, in one view: one in the first episode, one mostly in
+    /// the second, one in both.
     Behaviour,
 }
 

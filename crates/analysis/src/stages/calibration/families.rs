@@ -65,7 +65,8 @@ const fn one(profile: Profile, width: (f64, f64)) -> Shape {
     Shape::One { profile, width }
 }
 
-/// Correlation of neighbours' errors, and growth of the errors along the run, as in runs of this project.
+/// Correlation of neighbours' errors, and growth of the errors along the run, as in runs of this
+/// project.
 const SHARED: f64 = 0.6;
 const GROWTH: f64 = 20.0;
 

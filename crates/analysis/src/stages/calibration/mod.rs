@@ -1,18 +1,19 @@
 //! How often the detector is right: curves whose answer is known, and its score on them.
 //!
-//! The families are outside of the detector's own model, in which a curve is a draw of a Gaussian process: sums of sigmoids
-//! and of other episodes, jumps, single episodes and noise alone, with errors that are independent, shared along the curve,
-//! growing along the run or heavy-tailed, at 30, 45 and 100 log-spaced checkpoints. Every curve draws its own places, widths,
-//! gaps and sizes.
+//! The families are outside of the detector's own model, in which a curve is a draw of a Gaussian
+//! process: sums of sigmoids and of other episodes, jumps, single episodes and noise alone, with
+//! errors that are independent, shared along the curve, growing along the run or heavy-tailed, at
+//! 30, 45 and 100 log-spaced checkpoints. Every curve draws its own places, widths, gaps and sizes.
 //!
 //! # What counts
-//! - A boundary that is found between the centres of two episodes is meant for the middle of the valley of speed between them. Its
-//!   interval *held* the truth if that place lies in it.
+//! - A boundary that is found between the centres of two episodes is meant for the middle of the
+//!   valley of speed between them. Its interval *held* the truth if that place lies in it.
 //! - Between two exact jumps the valley is the plateau, with or without a drift on it.
 //! - Where several views show a boundary, it is held against the truth of the view that places it.
 //! - On curves of one episode and on noise, any boundary is a false alarm.
 //!
-//! The aim is that 85 to 95 of 100 intervals hold the truth, and that at most 5 of 100 curves without a boundary show one.
+//! The aim is that 85 to 95 of 100 intervals hold the truth, and that at most 5 of 100 curves
+//! without a boundary show one.
 
 mod curves;
 mod families;
@@ -53,7 +54,8 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// What the family is judged by: intervals that held the truth, or, where there is no boundary, false alarms.
+    /// What the family is judged by: intervals that held the truth, or, where there is no boundary,
+    /// false alarms.
     pub fn judged(&self) -> Rate {
         match self.family.shape.boundaries() {
             0 => self.score.more,
@@ -71,8 +73,8 @@ impl Outcome {
     }
 }
 
-/// The detector on `seeds` curves of each of [`families`], which depend on nothing but their number. `done` is called after
-/// each family.
+/// The detector on `seeds` curves of each of [`families`], which depend on nothing but their
+/// number. `done` is called after each family.
 ///
 /// # Errors
 /// As [`super::detect`].

@@ -2,15 +2,16 @@
 
 use super::super::draws::normals;
 
-/// What the errors of a curve's points are like. The standard deviation is always a share of the curve's range, in the
-/// root mean square over the points.
+/// What the errors of a curve's points are like. The standard deviation is always a share of the
+/// curve's range, in the root mean square over the points.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Noise {
     /// Share of the range.
     pub level: f64,
     /// Correlation of the errors of neighbouring points: an autoregression of first order.
     pub neighbours: f64,
-    /// How many times as large the standard deviation is at the last point as at the first, exponentially in x.
+    /// How many times as large the standard deviation is at the last point as at the first,
+    /// exponentially in x.
     pub growth: f64,
     /// Whether innovations are Student's t with 4 degrees of freedom, scaled to the same variance.
     pub heavy: bool,

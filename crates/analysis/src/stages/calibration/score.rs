@@ -6,7 +6,8 @@ use super::super::curve::log_step;
 use super::super::outcome::Boundary;
 use super::curves::Shown;
 
-/// A count of trials and how many of them came out well, with the 95 % interval of the rate (Wilson 1927).
+/// A count of trials and how many of them came out well, with the 95 % interval of the rate (Wilson
+/// 1927).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Rate {
     /// How many did.

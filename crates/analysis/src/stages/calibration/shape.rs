@@ -10,7 +10,8 @@ pub enum Profile {
     Sigmoid,
     /// The normal distribution function, whose tails are far lighter than the sigmoid's.
     Normal,
-    /// 1 − exp(−e^z): with width 1, an exponential relaxation in steps. It rises slowly and stops short.
+    /// 1 − exp(−e^z): with width 1, an exponential relaxation in steps. It rises slowly and stops
+    /// short.
     Relaxation,
     /// A step from one checkpoint to the next.
     Jump,
@@ -41,8 +42,8 @@ impl Profile {
     }
 }
 
-/// What the curves of a family look like. Widths and gaps are ranges on x = ln(step + 1) from which each curve draws its
-/// own.
+/// What the curves of a family look like. Widths and gaps are ranges on x = ln(step + 1) from which
+/// each curve draws its own.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Shape {
     /// Nothing happens.
@@ -70,8 +71,9 @@ pub enum Shape {
         /// From centre to centre.
         gap: (f64, f64),
     },
-    /// Two jumps of one direction. Between them runs a drift whose speed is least at a place drawn uniformly from the
-    /// middle four fifths of the plateau, and which makes up `drift` of the curve's range.
+    /// Two jumps of one direction. Between them runs a drift whose speed is least at a place drawn
+    /// uniformly from the middle four fifths of the plateau, and which makes up `drift` of the
+    /// curve's range.
     Jumps {
         /// From jump to jump.
         gap: (f64, f64),
@@ -260,7 +262,8 @@ impl Truth {
     }
 }
 
-/// The middle of the valley that the speed of `curves` has between two episodes: that of the fastest, each in units of its own greatest.
+/// The middle of the valley that the speed of `curves` has between two episodes: that of the
+/// fastest, each in units of its own greatest.
 pub fn middle(curves: &[&Truth], from: f64, to: f64) -> f64 {
     let cells = 4000;
     let x: Vec<f64> = (0..=cells)

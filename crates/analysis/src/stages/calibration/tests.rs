@@ -24,7 +24,8 @@ fn a_boundary_is_in_the_middle_of_what_is_slow() {
                 assert!((place.at - 0.5 * (from + to)).abs() < 1e-3);
                 continue;
             }
-            // Numerically, from values alone: both edges are a tenth of the way from the least speed to the slower episode's.
+            // Numerically, from values alone: both edges are a tenth of the way from the least
+            // speed to the slower episode's.
             let speed = |x: f64| ((truth.value(x + 1e-4) - truth.value(x - 1e-4)) / 2e-4).abs();
             let x: Vec<f64> = (0..=4000)
                 .map(|i| from + (to - from) * f64::from(i) / 4000.0)
@@ -79,7 +80,8 @@ fn noise_has_the_size_and_the_correlation_that_it_says() {
         square += z.iter().map(|z| z * z).sum::<f64>();
         lagged += z.windows(2).map(|w| w[0] * w[1]).sum::<f64>();
     }
-    // About 6000 independent draws of the 24 000 (the sum of 1 + 2Σρ^2k is 2.1, of products less): 4 standard errors.
+    // About 6000 independent draws of the 24 000 (the sum of 1 + 2Σρ^2k is 2.1, of products less):
+    // 4 standard errors.
     let n = draws as f64;
     assert!((square / (60.0 * n) - 1.0).abs() < 0.06, "{square}");
     assert!((lagged / (59.0 * n) - 0.6).abs() < 0.06, "{lagged}");
@@ -111,9 +113,10 @@ fn steps_are_distinct_and_end_where_they_should() {
     }
 }
 
-/// The figures themselves are measured by `ontogeny validate --detector`; here each kind of family has to be within what its
-/// rate allows by chance. With 24 curves, a rate of .9 gives fewer than 18 hits in 1 of 60 000 cases per family... and a rate of .05
-/// gives more than 5 alarms in 1 of 1200.
+/// The figures themselves are measured by `ontogeny validate --detector`; here each kind of family
+/// has to be within what its rate allows by chance. With 24 curves, a rate of .9 gives fewer than
+/// 18 hits in 1 of 60 000 cases per family... and a rate of .05 gives more than 5 alarms in 1 of
+/// 1200.
 #[test]
 fn intervals_hold_the_truth_and_single_episodes_show_none() {
     let seeds = if cfg!(debug_assertions) { 2 } else { 24 };

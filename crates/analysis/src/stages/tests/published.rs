@@ -70,7 +70,8 @@ fn found(csv: &str) -> StageReport {
 /// Which of the ends read by eye lie in the interval of a boundary, widened by `factor` on either
 /// side: the paper gives one or two digits.
 fn matched(report: &StageReport, ends: &[f64], factor: f64) -> Vec<f64> {
-    // The paper reads λ̂, so where λ̂ shows a boundary its own place counts, whatever the loss says.
+    // The paper reads λ̂, so where λ̂ shows a boundary its own place counts, whatever the loss
+    // says.
     let near = |end: f64| {
         report.boundaries.iter().any(|b| {
             let own = b.places.iter().find(|p| p.view == "complexity");

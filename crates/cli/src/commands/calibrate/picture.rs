@@ -1,4 +1,5 @@
-//! The grid as a picture: one panel for each checkpoint, coloured by λ̂ beside the recommended cell's.
+//! The grid as a picture: one panel for each checkpoint, coloured by λ̂ beside the recommended
+//! cell's.
 
 use std::fmt::Write;
 

@@ -6,8 +6,9 @@ use crate::simd::{Kernel, LANES, Lanes, Simd, blocks, exp2};
 use std::f32::consts::LOG2_E;
 use std::mem::MaybeUninit;
 
-/// Gradients of [`AttentionForward`](super::AttentionForward). With the probabilities `p`, `dv = pᵀ do`; with `dp = do vᵀ` and
-/// `ds = p·(dp − Σⱼ do·o) / √d_head`, `dq = ds k` and `dk = dsᵀ q`.
+/// Gradients of [`AttentionForward`](super::AttentionForward). With the probabilities `p`,
+/// `dv = pᵀ do`; with `dp = do vᵀ` and `ds = p·(dp − Σⱼ do·o) / √d_head`, `dq = ds k` and
+/// `dk = dsᵀ q`.
 pub(crate) struct AttentionBackward<'a> {
     /// None of them zero.
     pub(crate) sizes: Sizes,
@@ -43,7 +44,8 @@ impl Kernel for AttentionBackward<'_> {
         });
         for batch in 0..sizes.batch {
             for head in 0..sizes.heads {
-                // SAFETY: all operands have been checked against the sizes, and the indices are below.
+                // SAFETY: all operands have been checked against the sizes, and the indices are
+                // below.
                 unsafe {
                     let start = sizes.start(batch, head);
                     backward_head(
@@ -81,8 +83,8 @@ unsafe fn backward_head<S: Simd>(
         positions, d_head, ..
     } = sizes;
     let (padded, row) = (sizes.padded(), sizes.row());
-    // SAFETY: a block's rows lie below `positions`; a row of scratch holds `padded` floats, at least as
-    // many as any whole vector of keys reaches.
+    // SAFETY: a block's rows lie below `positions`; a row of scratch holds `padded` floats, at
+    // least as many as any whole vector of keys reaches.
     unsafe {
         let k_transposed = scratch;
         let v_transposed = k_transposed.add(d_head * padded);
@@ -162,8 +164,9 @@ unsafe fn dot<S: Simd>(simd: S, x: *const f32, y: *const f32, n: usize) -> f32 {
     sums.sum()
 }
 
-/// Replaces raw scores in `p` by probabilities and `do vᵀ` in `ds` by the gradient in the raw scores:
-/// `ds = p·(dp − offset)·scale` over the first `valid` keys, zero for the rest up to whole vectors.
+/// Replaces raw scores in `p` by probabilities and `do vᵀ` in `ds` by the gradient in the raw
+/// scores: `ds = p·(dp − offset)·scale` over the first `valid` keys, zero for the rest up to whole
+/// vectors.
 ///
 /// # Safety
 /// Both rows must hold `keys` floats rounded up to whole vectors, and `valid ≤ keys`.

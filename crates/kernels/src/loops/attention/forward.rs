@@ -37,7 +37,8 @@ impl Kernel for AttentionForward<'_> {
         let statistics = self.statistics.as_mut_ptr().cast::<[f32; 2]>();
         for batch in 0..sizes.batch {
             for head in 0..sizes.heads {
-                // SAFETY: all operands have been checked against the sizes, and the indices are below.
+                // SAFETY: all operands have been checked against the sizes, and the indices are
+                // below.
                 unsafe {
                     forward_head(
                         simd,
@@ -56,8 +57,9 @@ impl Kernel for AttentionForward<'_> {
 }
 
 /// # Safety
-/// The rows must hold `positions × d_head` elements, `output` must take as many in rows `sizes.row()`
-/// apart, `statistics` a pair for each position, and `scratch` the floats of `forward_scratch`.
+/// The rows must hold `positions × d_head` elements, `output` must take as many in rows
+/// `sizes.row()` apart, `statistics` a pair for each position, and `scratch` the floats of
+/// `forward_scratch`.
 #[inline(always)]
 #[expect(
     clippy::too_many_arguments,
@@ -79,8 +81,8 @@ unsafe fn forward_head<S: Simd>(
     let padded = sizes.padded();
     let scale = sizes.scale() * LOG2_E;
     const { assert!(BLOCK == LANES, "a block's factors are one vector") };
-    // SAFETY: a block's rows lie below `positions`; a row of scratch holds `padded` floats, at least as
-    // many as any whole vector of keys reaches.
+    // SAFETY: a block's rows lie below `positions`; a row of scratch holds `padded` floats, at
+    // least as many as any whole vector of keys reaches.
     unsafe {
         let k_transposed = scratch;
         let scores = scratch.add(d_head * padded);
@@ -95,8 +97,8 @@ unsafe fn forward_head<S: Simd>(
             };
             product(simd, shape, q.left(first), right, fresh(scores, padded));
 
-            // One kind of work for all rows after the other: what a row does waits for itself, and rows
-            // side by side fill the waiting.
+            // One kind of work for all rows after the other: what a row does waits for itself, and
+            // rows side by side fill the waiting.
             let mut largest = [0.0; BLOCK];
             for (i, largest) in largest.iter_mut().enumerate().take(rows) {
                 *largest = largest_of_row(simd, scores.add(i * padded), first + i + 1);
@@ -147,8 +149,8 @@ unsafe fn largest_of_row<S: Simd>(simd: S, row: *const f32, valid: usize) -> f32
     largest.maximum()
 }
 
-/// Replaces the first `valid` raw scores by `2^(scale·(score − largest))`, and the rest, up to `keys` rounded up
-/// to whole vectors, by 0. Returns the sum, which is NaN if a score is.
+/// Replaces the first `valid` raw scores by `2^(scale·(score − largest))`, and the rest, up to
+/// `keys` rounded up to whole vectors, by 0. Returns the sum, which is NaN if a score is.
 ///
 /// # Safety
 /// `row` must hold `keys` floats rounded up to whole vectors, and `valid ≤ keys`.

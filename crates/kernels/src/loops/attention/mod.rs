@@ -1,8 +1,9 @@
 //! Causal attention of every head, in blocks of query rows whose scores stay in the cache.
 //!
-//! The backward pass computes the probabilities again from the scores and each row's largest score and sum, and needs
-//! no `[position, position]` memory (Dao et al. 2022, FlashAttention, section 3.1, without its tiling of
-//! the keys: a block of scores fits the cache at the contexts meant here).
+//! The backward pass computes the probabilities again from the scores and each row's largest score
+//! and sum, and needs no `[position, position]` memory (Dao et al. 2022, FlashAttention, section
+//! 3.1, without its tiling of the keys: a block of scores fits the cache at the contexts meant
+//! here).
 
 mod backward;
 mod forward;
@@ -14,8 +15,8 @@ use super::product::{Left, Right, Target};
 use super::transpose::transpose;
 use crate::simd::{LANES, Lanes, Simd};
 
-/// Query rows in a block. Keys after a block's last row are left out, keys within it are computed and
-/// masked: with 32 rows, a third of the work at 64 positions would be masked.
+/// Query rows in a block. Keys after a block's last row are left out, keys within it are computed
+/// and masked: with 32 rows, a third of the work at 64 positions would be masked.
 const BLOCK: usize = 16;
 
 /// The sizes of a call, and what follows from them.
@@ -48,8 +49,8 @@ impl Sizes {
         2 * self.forward_scratch()
     }
 
-    /// The row length of all scratch: positions, up to an odd number of whole vectors. Rows of a power of two
-    /// would compete for the same few sets of the cache.
+    /// The row length of all scratch: positions, up to an odd number of whole vectors. Rows of a
+    /// power of two would compete for the same few sets of the cache.
     fn padded(self) -> usize {
         self.positions.next_multiple_of(LANES) | LANES
     }
