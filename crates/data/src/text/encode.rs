@@ -145,6 +145,7 @@ impl Tokenizer {
     /// Why a text has no tokens.
     fn no_token(&self, text: &str, error: &tokenizers::Error) -> String {
         let word = shortened(&self.readable(text));
+        let error = ontogeny_store::shortened(&error.to_string());
         let known = |c: char| self.inner.get_model().token_to_id(&c.to_string()).is_some();
         let character = text.chars().find(|&c| !known(c)).map(String::from);
         let character = character.map_or_else(|| word.clone(), |c| self.readable(&c));
@@ -152,12 +153,12 @@ impl Tokenizer {
             ModelWrapper::WordLevel(model) => format!(
                 "the word `{word}` has no token, and the vocabulary has no unknown token `{0}`: \
                  add `{0}` to `vocab`, or set `unk_token` of `model` to a token that it has",
-                model.unk_token
+                excerpt(&model.unk_token)
             ),
             ModelWrapper::WordPiece(model) => format!(
                 "the word `{word}` has no tokens, and the vocabulary has no unknown token `{0}`: \
                  add `{0}` to `vocab`, or set `unk_token` of `model` to a token that it has",
-                model.unk_token
+                excerpt(&model.unk_token)
             ),
             ModelWrapper::Unigram(_) => format!(
                 "the character `{character}` has no token, and there is no unknown token: set \
@@ -315,7 +316,7 @@ impl<'a> Encoder<'a> {
         if let Some(pre_tokenizer) = inner.get_pre_tokenizer() {
             pre_tokenizer
                 .pre_tokenize(&mut cut)
-                .map_err(|error| error.to_string())?;
+                .map_err(|error| ontogeny_store::shortened(&error.to_string()))?;
         }
         for (split, _, added) in cut.get_splits(OffsetReferential::Normalized, OffsetType::None) {
             match added {

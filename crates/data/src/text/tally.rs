@@ -3,6 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
+use ontogeny_store::excerpt;
+
 use super::tokenizer::Tokenizer;
 
 /// Share of characters without any token from which on a corpus is refused: what is left would be
@@ -110,7 +112,7 @@ impl Tally {
         self.spelling += 1;
         self.first_spelling = earlier(self.first_spelling, Some(Place::of(document)));
         if self.spelled.len() < NAMED {
-            self.spelled.insert(found.as_str().to_owned());
+            self.spelled.insert(excerpt(found.as_str()));
         }
     }
 
@@ -219,6 +221,7 @@ impl Tally {
         control.sort_unstable();
         for (token, count) in control {
             let text = tokenizer.control.get(token).map_or("", String::as_str);
+            let text = excerpt(text);
             let meaning = match *token == tokenizer.end_of_text {
                 true => {
                     "it reads as the end of a document there: set `end_of_text` to a token \

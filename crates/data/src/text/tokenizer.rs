@@ -144,6 +144,11 @@ impl Tokenizer {
             .iter()
             .any(|part| json[*part].to_string().contains(r#""ByteLevel""#));
         mark_control_tokens(&mut json, end_of_text, unknown.as_deref());
+        if promises_too_much(&json) {
+            return Err(wrong(
+                "not a tokenizer.json: the table of its `Precompiled` normalizer is cut off".into(),
+            ));
+        }
         // The reader panics on some damaged files.
         let mut inner = contained(|| Inner::from_bytes(json.to_string()))
             .unwrap_or_else(|said| Err(said.into()))
@@ -178,7 +183,7 @@ impl Tokenizer {
         let undecodable = |said: String| wrong(format!("its tokens cannot be decoded: {said}"));
         let texts = decoded
             .map_err(undecodable)?
-            .map_err(|error| undecodable(error.to_string()))?;
+            .map_err(|error| undecodable(ontogeny_store::shortened(&error.to_string())))?;
 
         let unknown = unknown.and_then(|name| inner.token_to_id(&name));
         let mut control: HashMap<u32, String> = inner
@@ -240,7 +245,7 @@ impl Tokenizer {
     /// How the unknown token looks.
     pub(super) fn unknown_name(&self) -> String {
         let name = self.unknown.and_then(|id| self.inner.id_to_token(id));
-        name.unwrap_or_default()
+        ontogeny_store::excerpt(&name.unwrap_or_default())
     }
 
     pub(super) fn refused(&self, message: String) -> DataError {
@@ -285,6 +290,39 @@ impl Splitting {
             _ => Self::Whole,
         }
     }
+}
+
+/// Whether a `Precompiled` normalizer's table is longer by what it says than by what is there: the
+/// library would set that much memory aside, up to 4 GiB.
+fn promises_too_much(json: &Value) -> bool {
+    match json {
+        Value::Object(members) => {
+            let table = members.get("precompiled_charsmap").and_then(Value::as_str);
+            table.is_some_and(|table| table_size(table) > table.len() as u64)
+                || members.values().any(promises_too_much)
+        }
+        Value::Array(items) => items.iter().any(promises_too_much),
+        _ => false,
+    }
+}
+
+/// What the first four bytes of a table in base 64 say of its size.
+fn table_size(table: &str) -> u64 {
+    let digit = |byte: u8| match byte {
+        b'A'..=b'Z' => Some(byte - b'A'),
+        b'a'..=b'z' => Some(byte - b'a' + 26),
+        b'0'..=b'9' => Some(byte - b'0' + 52),
+        b'+' => Some(62),
+        b'/' => Some(63),
+        _ => None,
+    };
+    // Six digits are 36 bits, four bytes and a half.
+    let digits: Option<Vec<u8>> = table.bytes().take(6).map(digit).collect();
+    let Some(digits) = digits.filter(|digits| digits.len() == 6) else {
+        return 0;
+    };
+    let bits = digits.iter().fold(0_u64, |sum, &d| sum << 6 | u64::from(d));
+    u64::from(((bits >> 4) as u32).swap_bytes())
 }
 
 /// Whether what comes before a space that follows a visible character, and what comes from it on,
@@ -415,4 +453,23 @@ pub(crate) fn count_words<'a>(
         }
     }
     Ok(counted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_that_is_cut_off_is_noticed() {
+        // 4, little endian, and four bytes more.
+        assert_eq!(table_size("BAAAAAECAwQ="), 4);
+        assert_eq!(table_size("AAAA0"), 0);
+        // 0xd0000000 bytes, of which there are two.
+        let normalizer = |table: &str| {
+            let own = serde_json::json!({ "type": "Precompiled", "precompiled_charsmap": table });
+            serde_json::json!({ "normalizer": { "normalizers": [own] } })
+        };
+        assert!(promises_too_much(&normalizer("AAAA0AAA")));
+        assert!(!promises_too_much(&normalizer("BAAAAAECAwQ=")));
+    }
 }
