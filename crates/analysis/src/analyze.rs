@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use burn::tensor::{Device, Tensor};
 use ontogeny_data::{Sequences, Source, Split};
 use ontogeny_model::device::Chosen;
-use ontogeny_model::{Transformer, TransformerConfig, weights};
+use ontogeny_model::{Network, NetworkConfig, weights};
 use ontogeny_store::{Checkpoint, CheckpointEntry, CheckpointFolder, Key, KeyBuilder, Stream};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -117,7 +117,7 @@ pub struct GroupPlan {
     /// Where they lie.
     pub checkpoints: CheckpointFolder,
     /// Their shape.
-    pub network: TransformerConfig,
+    pub network: NetworkConfig,
     /// Positions between which the ICL score is taken.
     pub icl: (usize, usize),
     /// The replicas to analyse.
@@ -342,7 +342,7 @@ impl<'a> Job<'a, '_> {
             .text("device", &plan.chosen.entry.kind)
     }
 
-    fn network(&self, plan: &Plan<'_>) -> Result<Transformer, AnalysisError> {
+    fn network(&self, plan: &Plan<'_>) -> Result<Network, AnalysisError> {
         let own = self.file.content()?.alone(&self.replica.name)?;
         Ok(weights::from_checkpoint(
             &own,
@@ -376,10 +376,10 @@ fn measure<'a>(
 
 /// The network of a job, read from disk when it is first needed.
 fn load<'n>(
-    network: &'n mut Option<Transformer>,
+    network: &'n mut Option<Network>,
     job: &Job<'_, '_>,
     plan: &Plan<'_>,
-) -> Result<&'n Transformer, AnalysisError> {
+) -> Result<&'n Network, AnalysisError> {
     match network {
         Some(network) => Ok(network),
         None => Ok(network.insert(job.network(plan)?)),
@@ -391,7 +391,7 @@ fn behaviour_measures(
     probes: &Probes,
     probe: &Probe,
     job: &Job<'_, '_>,
-    network: &mut Option<Transformer>,
+    network: &mut Option<Network>,
 ) -> Result<Measures, AnalysisError> {
     let s = Settings {
         llc: None,
@@ -415,8 +415,7 @@ fn behaviour_measures(
     for (name, eval) in &probes.evals {
         all.value(format!("loss.{name}"), behaviour::loss(network, eval)?);
     }
-    if s.heads {
-        let c = network.config();
+    if let Some(c) = network.config().transformer().filter(|_| s.heads) {
         let repeated: Sequences = heads::repeated_random(s.seed, s.repeated, c.n_ctx, c.d_vocab);
         all.extend(heads::scores(network, probe, &repeated)?);
     }
@@ -434,7 +433,7 @@ fn llc_measures<'a>(
     llc: &LlcPlan,
     shared: &SharedMinibatches<'a>,
     job: &Job<'a, '_>,
-    network: &mut Option<Transformer>,
+    network: &mut Option<Network>,
 ) -> Result<Measures, AnalysisError> {
     let asked = Asked::of(plan, llc, job)?;
     if !asked.missing(plan)?.is_empty() {
@@ -520,7 +519,7 @@ fn estimate_missing<'a>(
     plan: &'a Plan<'a>,
     llc: &LlcPlan,
     shared: &SharedMinibatches<'a>,
-    places: &[(&Job<'a, '_>, &Asked<'a>, Transformer)],
+    places: &[(&Job<'a, '_>, &Asked<'a>, Network)],
 ) -> Result<(), AnalysisError> {
     let (job, first, network) = &places[0];
     let config = network.config().clone();
@@ -616,14 +615,14 @@ fn estimate_together<'a>(
     shared: &SharedMinibatches<'a>,
     jobs: &[Job<'a, '_>],
 ) -> Result<(), AnalysisError> {
-    let mut places: Vec<(&Job<'a, '_>, Asked<'a>, Transformer)> = Vec::new();
+    let mut places: Vec<(&Job<'a, '_>, Asked<'a>, Network)> = Vec::new();
     for job in jobs.iter().filter(|job| job.with_llc) {
         let asked = Asked::of(plan, llc, job)?;
         if !asked.missing(plan)?.is_empty() {
             places.push((job, asked, job.network(plan)?));
         }
     }
-    let alike = |a: &(&Job<'a, '_>, Asked<'a>, Transformer), b: &(_, Asked<'a>, Transformer)| {
+    let alike = |a: &(&Job<'a, '_>, Asked<'a>, Network), b: &(_, Asked<'a>, Network)| {
         let keys = |asked: &Asked<'a>| {
             let evaluated = asked.evaluated.map(|(source, _)| source.key());
             (asked.sampled.0.key(), evaluated)
@@ -644,14 +643,14 @@ fn estimate_together<'a>(
 fn probed<'c>(
     plan: &Plan<'_>,
     source: &Source,
-    config: &'c TransformerConfig,
+    config: &'c NetworkConfig,
     count: usize,
 ) -> Probed<'c> {
     let stream = Stream::new(plan.settings.seed, "observed sequences", &[]);
     let sequences = source.sequences(Split::HeldOut, &stream, 0, count);
     Probed {
         config,
-        tokens: probe::tokens(&sequences, 0..sequences.rows, &plan.chosen.device),
+        batch: probe::batch(&sequences, 0..sequences.rows, &plan.chosen.device),
         sequences: sequences.rows,
         positions: sequences.len - 1,
     }

@@ -1,12 +1,12 @@
 //! What a network predicts: losses, and how near it is to each oracle.
 
-use burn::tensor::{Tensor, TensorData, activation};
+use burn::tensor::{Int, Tensor, TensorData, activation};
 use ontogeny_data::{Source, Split};
-use ontogeny_model::Transformer;
+use ontogeny_model::{Batch, Network, Targets};
 
 use crate::error::AnalysisError;
 use crate::measures::Measures;
-use crate::probe::{self, CHUNK, OracleOnProbe, Probe, tokens};
+use crate::probe::{self, CHUNK, OracleOnProbe, Probe, batch};
 
 /// Loss at every position of every sequence of a probe, `[sequence, position]` row major, in nats,
 /// and the mean cross-entropy of the network against each oracle's distributions.
@@ -20,7 +20,7 @@ struct Predictions {
 /// # Errors
 /// If the device fails.
 pub fn on_training_source(
-    network: &Transformer,
+    network: &Network,
     probe: &Probe,
     icl: (usize, usize),
     with_triggers: bool,
@@ -48,7 +48,7 @@ pub fn on_training_source(
 ///
 /// # Errors
 /// If the device fails.
-pub fn loss(network: &Transformer, probe: &Probe) -> Result<f64, AnalysisError> {
+pub fn loss(network: &Network, probe: &Probe) -> Result<f64, AnalysisError> {
     Ok(mean(&predict(network, probe)?.losses))
 }
 
@@ -59,7 +59,7 @@ pub fn loss(network: &Transformer, probe: &Probe) -> Result<f64, AnalysisError> 
 /// # Errors
 /// If the device fails.
 pub fn sequence_losses(
-    network: &Transformer,
+    network: &Network,
     source: &Source,
     seed: u64,
     count: usize,
@@ -69,30 +69,37 @@ pub fn sequence_losses(
     let mut sums = Vec::with_capacity(count);
     for first in (0..count).step_by(CHUNK) {
         let chunk = first..(first + CHUNK).min(count);
-        let (inputs, targets) = tokens(&sequences, chunk.clone(), &device);
-        let logits = network.forward(inputs, t);
-        let (rows, v) = (chunk.len() * t, logits.dims()[2]);
-        let log_probs = activation::log_softmax(logits.reshape([rows, v]), 1);
-        let losses = read(log_probs.gather(1, targets.reshape([rows, 1])))?;
+        let (_, at_targets) = log_probs(network, &batch(&sequences, chunk, &device))?;
+        let losses = read(at_targets)?;
         let sum = |own: &[f32]| -own.iter().map(|&l| f64::from(l)).sum::<f64>();
         sums.extend(losses.chunks_exact(t).map(sum));
     }
     Ok(sums)
 }
 
-fn predict(network: &Transformer, probe: &Probe) -> Result<Predictions, AnalysisError> {
+/// Log-probabilities of every token at each row of a batch of one replica, `[N, V]`, and those of
+/// the targets, `[N, 1]`.
+fn log_probs(network: &Network, batch: &Batch) -> Result<(Tensor<2>, Tensor<2>), AnalysisError> {
+    let targets: &Tensor<2, Int> = match &batch.targets {
+        Targets::Tokens(targets) => targets,
+        Targets::Values(_) => return Err(AnalysisError::NoTokens),
+    };
+    let logits = network.outputs(&batch.inputs, batch.positions);
+    let [_, rows, v] = logits.dims();
+    let all = activation::log_softmax(logits.reshape([rows, v]), 1);
+    let at_targets = all.clone().gather(1, targets.clone().reshape([rows, 1]));
+    Ok((all, at_targets))
+}
+
+fn predict(network: &Network, probe: &Probe) -> Result<Predictions, AnalysisError> {
     let (rows, t, device) = (probe.sequences.rows, probe.positions(), network.device());
     let kept = probe.with_distributions();
     let mut losses = Vec::with_capacity(rows * t);
     let mut sums = vec![0.0; probe.oracles.len()];
     for first in (0..rows).step_by(CHUNK) {
         let chunk = first..(first + CHUNK).min(rows);
-        let (inputs, targets) = tokens(&probe.sequences, chunk.clone(), &device);
-        let count = chunk.len() * t;
-        let logits = network.forward(inputs, t);
-        let v = logits.dims()[2];
-        let log_probs = activation::log_softmax(logits.reshape([count, v]), 1);
-        let at_targets = log_probs.clone().gather(1, targets.reshape([count, 1]));
+        let batch = batch(&probe.sequences, chunk.clone(), &device);
+        let (log_probs, at_targets) = log_probs(network, &batch)?;
         losses.extend(read(at_targets)?.into_iter().map(|l| -l));
         let with = chunk.end.min(kept).saturating_sub(first) * t;
         if with > 0 {

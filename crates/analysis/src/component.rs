@@ -7,7 +7,7 @@
 use std::fmt;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use ontogeny_model::{ParameterSpec, TransformerConfig};
+use ontogeny_model::{HeadAxis, NetworkConfig, ParameterSpec, Part as Place};
 use ontogeny_store::excerpt;
 
 use crate::sampler::{Mask, Part};
@@ -40,25 +40,77 @@ pub struct UnknownComponent {
     pub reason: String,
 }
 
+/// What a network has that can be named.
+struct Anatomy {
+    layers: usize,
+    heads: usize,
+    /// Whether it is a transformer: with embeddings, attention and layer norms.
+    transformer: bool,
+    mlp: bool,
+}
+
+impl Anatomy {
+    fn of(config: &NetworkConfig) -> Self {
+        match config {
+            NetworkConfig::Transformer(c) => Self {
+                layers: c.n_layers,
+                heads: c.n_heads,
+                transformer: true,
+                mlp: c.d_mlp > 0,
+            },
+            NetworkConfig::Mlp(c) => Self {
+                layers: c.widths.len().saturating_sub(1),
+                heads: 0,
+                transformer: false,
+                mlp: false,
+            },
+        }
+    }
+
+    fn layer(&self, text: &str) -> Result<usize, String> {
+        number(text, "layer", self.layers)
+    }
+
+    /// The piece, if a transformer is there to have it.
+    fn of_transformer(&self, piece: Piece) -> Result<Piece, String> {
+        match self.transformer {
+            true => Ok(piece),
+            false => Err("it is no transformer; its parts are all, layer:L and layers".to_owned()),
+        }
+    }
+
+    fn of_mlp(&self, piece: Piece) -> Result<Piece, String> {
+        match self.mlp {
+            true => self.of_transformer(piece),
+            false => Err("it has no MLP".to_owned()),
+        }
+    }
+}
+
 /// The components that a name stands for, in their order.
 ///
 /// # Errors
 /// [`UnknownComponent`] if it is not in the language, or names what the network does not have.
-pub fn parse(name: &str, config: &TransformerConfig) -> Result<Vec<Component>, UnknownComponent> {
-    let one = |piece| Component {
-        pieces: vec![piece],
-    };
-    let heads = |layer| (0..config.n_heads).map(move |head| one(Piece::Head(layer, head)));
+pub fn parse(name: &str, config: &NetworkConfig) -> Result<Vec<Component>, UnknownComponent> {
+    let has = Anatomy::of(config);
     let wrong = |reason: String| UnknownComponent {
         name: excerpt(name),
         reason,
     };
+    let one = |piece| Component {
+        pieces: vec![piece],
+    };
+    let heads = |layer| (0..has.heads).map(move |head| one(Piece::Head(layer, head)));
     let list: Option<Vec<Component>> = match name.trim() {
-        "heads" => Some((0..config.n_layers).flat_map(heads).collect()),
-        "layers" => Some((0..config.n_layers).map(|l| one(Piece::Layer(l))).collect()),
+        "heads" => {
+            has.of_transformer(Piece::All).map_err(wrong)?;
+            Some((0..has.layers).flat_map(heads).collect())
+        }
+        "layers" => Some((0..has.layers).map(|l| one(Piece::Layer(l))).collect()),
         other => match other.strip_prefix("heads:") {
             Some(layer) => {
-                Some(heads(number(layer, "layer", config.n_layers).map_err(wrong)?).collect())
+                has.of_transformer(Piece::All).map_err(wrong)?;
+                Some(heads(has.layer(layer).map_err(wrong)?).collect())
             }
             None => None,
         },
@@ -68,43 +120,40 @@ pub fn parse(name: &str, config: &TransformerConfig) -> Result<Vec<Component>, U
     }
     let pieces = name
         .split('+')
-        .map(|piece| piece_of(piece.trim(), config).map_err(wrong))
+        .map(|piece| piece_of(piece.trim(), &has).map_err(wrong))
         .collect::<Result<Vec<_>, _>>()?;
     Ok(vec![Component { pieces }])
 }
 
-fn piece_of(text: &str, config: &TransformerConfig) -> Result<Piece, String> {
-    let layer = |text: &str| number(text, "layer", config.n_layers);
-    let mlp = |piece| match config.d_mlp {
-        0 => Err("it has no MLP".to_owned()),
-        _ => Ok(piece),
-    };
-    Ok(match text.split_once(':') {
+fn piece_of(text: &str, has: &Anatomy) -> Result<Piece, String> {
+    match text.split_once(':') {
         None => match text {
-            "all" => Piece::All,
-            "embed" => Piece::Embed,
-            "unembed" => Piece::Unembed,
-            "norm" => Piece::Norm,
-            "attn" => Piece::Attn(None),
-            "mlp" => mlp(Piece::Mlp(None))?,
-            _ => return Err(format!("`{}` is none of {LANGUAGE}", excerpt(text))),
+            "all" => Ok(Piece::All),
+            "embed" => has.of_transformer(Piece::Embed),
+            "unembed" => has.of_transformer(Piece::Unembed),
+            "norm" => has.of_transformer(Piece::Norm),
+            "attn" => has.of_transformer(Piece::Attn(None)),
+            "mlp" => has.of_mlp(Piece::Mlp(None)),
+            _ => Err(format!("`{}` is none of {LANGUAGE}", excerpt(text))),
         },
-        Some(("attn", l)) => Piece::Attn(Some(layer(l)?)),
-        Some(("mlp", l)) => mlp(Piece::Mlp(Some(layer(l)?)))?,
-        Some(("layer", l)) => Piece::Layer(layer(l)?),
+        Some(("attn", l)) => has.of_transformer(Piece::Attn(Some(has.layer(l)?))),
+        Some(("mlp", l)) => has.of_mlp(Piece::Mlp(Some(has.layer(l)?))),
+        Some(("layer", l)) => Ok(Piece::Layer(has.layer(l)?)),
         Some(("head", at)) => {
+            has.of_transformer(Piece::All)?;
             let (l, h) = at
                 .split_once('.')
                 .ok_or_else(|| "a head is `head:LAYER.HEAD`".to_owned())?;
-            Piece::Head(layer(l)?, number(h, "head", config.n_heads)?)
+            Ok(Piece::Head(has.layer(l)?, number(h, "head", has.heads)?))
         }
-        _ => return Err(format!("`{}` is none of {LANGUAGE}", excerpt(text))),
-    })
+        _ => Err(format!("`{}` is none of {LANGUAGE}", excerpt(text))),
+    }
 }
 
 /// What can be written.
-pub const LANGUAGE: &str = "all, embed, unembed, norm, attn, attn:L, mlp, mlp:L, layer:L, head:L.H, unions of these with +, \
-                            and the lists heads, heads:L and layers";
+pub const LANGUAGE: &str = "all, embed, unembed, norm, attn, attn:L, mlp, mlp:L, layer:L, \
+                            head:L.H, unions of these with +, and the lists heads, heads:L and \
+                            layers";
 
 fn number(text: &str, what: &str, count: usize) -> Result<usize, String> {
     match text.parse::<usize>() {
@@ -124,7 +173,7 @@ impl Component {
     }
 
     /// Its weights, for a stack of one.
-    pub fn mask(&self, config: &TransformerConfig, device: &Device) -> Mask {
+    pub fn mask(&self, config: &NetworkConfig, device: &Device) -> Mask {
         if self.is_all() {
             return Mask::all();
         }
@@ -132,27 +181,28 @@ impl Component {
         Mask::new(config.parameters().iter().map(part).collect())
     }
 
-    fn part(&self, spec: &ParameterSpec, config: &TransformerConfig, device: &Device) -> Part {
-        let shares: Vec<Share> = self.pieces.iter().map(|p| p.share(&spec.name)).collect();
+    fn part(&self, spec: &ParameterSpec, config: &NetworkConfig, device: &Device) -> Part {
+        let shares: Vec<Share> = self.pieces.iter().map(|p| p.share(spec.part)).collect();
         if shares.contains(&Share::All) {
             return Part::All;
         }
-        let heads: Vec<usize> = shares
-            .iter()
-            .filter_map(|s| match s {
-                Share::Head(h) => Some(*h),
-                _ => None,
-            })
-            .collect();
-        if heads.is_empty() {
-            return Part::Nothing;
+        let mut own: Vec<(usize, HeadAxis)> = Vec::new();
+        for share in shares {
+            if let Share::Head(head, axis) = share {
+                own.push((head, axis));
+            }
         }
-        // Heads lie side by side in the columns of Q, K and V and in the rows of O.
-        let by_row = spec.name.ends_with("W_O");
+        let Some(&(_, axis)) = own.first() else {
+            return Part::Nothing;
+        };
+        let d_head = config.transformer().map_or(1, |c| c.d_head);
         let moves: Vec<f32> = (0..spec.rows * spec.cols)
             .map(|i| {
-                let place = if by_row { i / spec.cols } else { i % spec.cols };
-                f32::from(heads.contains(&(place / config.d_head)))
+                let place = match axis {
+                    HeadAxis::Rows => i / spec.cols,
+                    HeadAxis::Columns => i % spec.cols,
+                };
+                f32::from(own.iter().any(|(head, _)| *head == place / d_head))
             })
             .collect();
         let moves =
@@ -165,30 +215,29 @@ impl Component {
 enum Share {
     All,
     Nothing,
-    Head(usize),
+    Head(usize, HeadAxis),
 }
 
 impl Piece {
-    /// What of a parameter belongs to it.
-    fn share(self, name: &str) -> Share {
+    /// What of a parameter at this place of the network belongs to it.
+    fn share(self, place: Place) -> Share {
         let whole = |is: bool| if is { Share::All } else { Share::Nothing };
-        let in_layer = |l: usize| name.starts_with(&format!("blocks.{l}."));
-        let norm = name.contains("ln");
-        match self {
-            Self::All => Share::All,
-            Self::Embed => whole(name.starts_with("embed.") || name.starts_with("pos_embed.")),
-            Self::Unembed => whole(name.starts_with("unembed.")),
-            Self::Norm => whole(norm),
-            Self::Attn(l) => whole(name.contains(".attn.") && l.is_none_or(in_layer)),
-            Self::Mlp(l) => whole(name.contains(".mlp.") && l.is_none_or(in_layer)),
-            Self::Layer(l) => whole(in_layer(l)),
-            // The bias of the output belongs to no head.
-            Self::Head(l, h) => {
-                match name.contains(".attn.") && in_layer(l) && !name.ends_with("b_O") {
-                    true => Share::Head(h),
-                    false => Share::Nothing,
-                }
-            }
+        match (self, place) {
+            (Self::All, _) => Share::All,
+            (Self::Embed, _) => whole(place == Place::Embedding),
+            (Self::Unembed, _) => whole(place == Place::Unembedding),
+            (Self::Norm, _) => whole(matches!(place, Place::Norm { .. })),
+            (Self::Layer(l), _) => whole(place.layer() == Some(l)),
+            (Self::Attn(of), Place::Attention { layer, .. })
+            | (Self::Mlp(of), Place::Mlp { layer }) => whole(of.is_none_or(|l| l == layer)),
+            (
+                Self::Head(l, head),
+                Place::Attention {
+                    layer,
+                    heads: Some(axis),
+                },
+            ) if l == layer => Share::Head(head, axis),
+            (Self::Attn(_) | Self::Mlp(_) | Self::Head(..), _) => Share::Nothing,
         }
     }
 }
@@ -219,10 +268,10 @@ impl fmt::Display for Component {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ontogeny_model::{Activation, Init, Norm, Positions};
+    use ontogeny_model::{Activation, Init, Norm, Positions, TransformerConfig};
 
-    fn config(d_mlp: usize) -> TransformerConfig {
-        TransformerConfig {
+    fn config(d_mlp: usize) -> NetworkConfig {
+        let config = TransformerConfig {
             n_layers: 2,
             n_heads: 3,
             d_model: 8,
@@ -236,11 +285,12 @@ mod tests {
             n_ctx: 6,
             d_vocab: 11,
             init: Init::default(),
-        }
+        };
+        config.into()
     }
 
     /// Weights that a component moves.
-    fn size(name: &str, config: &TransformerConfig) -> u64 {
+    fn size(name: &str, config: &NetworkConfig) -> u64 {
         let shapes: Vec<[usize; 2]> = config
             .parameters()
             .iter()

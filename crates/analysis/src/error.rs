@@ -31,6 +31,9 @@ pub enum AnalysisError {
          its folder as --out, makes those of its schedule", .0.display()
     )]
     NoCheckpoints(PathBuf),
+    /// A measure of predicted tokens on data that have none.
+    #[error("these data have no tokens to predict")]
+    NoTokens,
     /// A replica in a checkpoint that the configuration does not have.
     #[error("{}: the checkpoint holds replica `{replica}`, which the configuration does not have", path.display())]
     UnknownReplica {

@@ -2,13 +2,13 @@
 
 use burn::tensor::Tensor;
 use ontogeny_data::Sequences;
-use ontogeny_model::{Trace, Transformer};
+use ontogeny_model::{Network, Trace, TransformerConfig};
 use ontogeny_store::Stream;
 use rand::{Rng, RngExt};
 
 use crate::error::AnalysisError;
 use crate::measures::Measures;
-use crate::probe::{CHUNK, Probe, tokens};
+use crate::probe::{CHUNK, Probe, batch};
 
 /// Scores of every head:
 /// - `previous_token.<l>.<h>`: mean attention from position i to i − 1, on held-out sequences
@@ -21,13 +21,16 @@ use crate::probe::{CHUNK, Probe, tokens};
 /// # Errors
 /// If the device fails.
 pub fn scores(
-    network: &Transformer,
+    network: &Network,
     probe: &Probe,
     repeated: &Sequences,
 ) -> Result<Measures, AnalysisError> {
     let t = probe.positions();
-    let mut previous = Scores::new(network);
-    let mut recurrence = Scores::new(network);
+    let Some(config) = network.config().transformer() else {
+        return Ok(Measures::default());
+    };
+    let mut previous = Scores::new(config);
+    let mut recurrence = Scores::new(config);
     on_patterns(network, &probe.sequences, &mut |row, patterns| {
         for query in 1..t {
             previous.add(patterns, query, query - 1);
@@ -40,7 +43,7 @@ pub fn scores(
             recurrence.add(patterns, r.position, r.earlier + 1);
         }
     })?;
-    let mut induction = Scores::new(network);
+    let mut induction = Scores::new(config);
     let positions = repeated.len - 1;
     let half = positions / 2;
     on_patterns(network, repeated, &mut |_, patterns| {
@@ -91,10 +94,9 @@ struct Scores {
 }
 
 impl Scores {
-    fn new(network: &Transformer) -> Self {
-        let c = network.config();
+    fn new(config: &TransformerConfig) -> Self {
         Self {
-            sums: vec![vec![0.0; c.n_heads]; c.n_layers],
+            sums: vec![vec![0.0; config.n_heads]; config.n_layers],
             count: 0,
         }
     }
@@ -120,19 +122,18 @@ impl Scores {
 
 /// Calls `f` with the row and the patterns of every layer for each sequence.
 fn on_patterns(
-    network: &Transformer,
+    network: &Network,
     sequences: &Sequences,
     f: &mut impl FnMut(usize, Patterns<'_>),
 ) -> Result<(), AnalysisError> {
-    let (t, heads, device) = (
-        sequences.len - 1,
-        network.config().n_heads,
-        network.device(),
-    );
+    let (t, device) = (sequences.len - 1, network.device());
     for first in (0..sequences.rows).step_by(CHUNK) {
         let chunk = first..(first + CHUNK).min(sequences.rows);
-        let (inputs, _) = tokens(sequences, chunk.clone(), &device);
-        let Trace { patterns, .. } = network.forward_traced(inputs, t);
+        let batch = batch(sequences, chunk.clone(), &device);
+        let Some(Trace { patterns, .. }) = network.trace(&batch.inputs, t) else {
+            continue;
+        };
+        let heads = patterns.first().map_or(0, |p| p.dims()[2]);
         let layers = patterns
             .into_iter()
             .map(|p: Tensor<5>| p.try_into_vec_as::<f32>())

@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use ontogeny_data::{Oracle, Sequences, Source, Split, TriggerPositions};
+use ontogeny_model::Batch;
 use ontogeny_store::{Key, KeyBuilder, Stream};
 use rayon::prelude::*;
 
@@ -125,12 +126,8 @@ fn on_probe(source: &Source, oracle: Oracle, sequences: &Sequences) -> OracleOnP
     }
 }
 
-/// Inputs and targets of rows of a batch, `[1, rows · positions]` each.
-pub(crate) fn tokens(
-    sequences: &Sequences,
-    rows: std::ops::Range<usize>,
-    device: &Device,
-) -> (Tensor<2, Int>, Tensor<2, Int>) {
+/// Rows of some sequences as a batch of one replica.
+pub(crate) fn batch(sequences: &Sequences, rows: std::ops::Range<usize>, device: &Device) -> Batch {
     let t = sequences.len - 1;
     let take = |from: usize| {
         let mut out: Vec<i32> = Vec::with_capacity(rows.len() * t);
@@ -139,5 +136,5 @@ pub(crate) fn tokens(
         }
         Tensor::from_data(TensorData::new(out, [1, rows.len() * t]), device)
     };
-    (take(0), take(1))
+    Batch::of_tokens(take(0), take(1), t)
 }

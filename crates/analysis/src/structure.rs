@@ -1,7 +1,7 @@
 //! What weights alone tell: composition of heads, norms.
 
 use burn::tensor::{Tensor, TensorData};
-use ontogeny_model::{Layout, Transformer, weights};
+use ontogeny_model::{Layout, Network, weights};
 
 use crate::error::AnalysisError;
 use crate::measures::Measures;
@@ -15,11 +15,13 @@ use crate::measures::Measures;
 ///
 /// # Errors
 /// If the device fails.
-pub fn composition(network: &Transformer) -> Result<Measures, AnalysisError> {
-    let c = network.config();
+pub fn composition(network: &Network) -> Result<Measures, AnalysisError> {
+    let Some(c) = network.config().transformer() else {
+        return Ok(Measures::default());
+    };
     let (heads, d, device) = (c.n_heads, c.d_model, network.device());
     let specs = c.parameters();
-    let parameters = network.clone().into_parameters();
+    let parameters = network.parameters().tensors();
     // One head's matrix at a time, [head, d_model, d_head] or, for W_O, [head, d_head, d_model].
     let stored = |layer: usize, which: &str| -> Result<Option<Tensor<3>>, AnalysisError> {
         let name = format!("blocks.{layer}.attn.W_{which}");
@@ -90,8 +92,8 @@ fn norms(matrices: Tensor<3>) -> Result<Vec<f64>, AnalysisError> {
 ///
 /// # Errors
 /// If the device fails.
-pub fn weight_norms(network: &Transformer) -> Result<Measures, AnalysisError> {
-    let values = weights::read(&network.clone().into_parameters())?;
+pub fn weight_norms(network: &Network) -> Result<Measures, AnalysisError> {
+    let values = weights::read(network.parameters().tensors())?;
     let mut components: Vec<(String, f64)> = Vec::new();
     for (spec, values) in network.config().parameters().iter().zip(values) {
         let component = spec

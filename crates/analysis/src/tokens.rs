@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use ontogeny_model::{Inputs, Targets};
 use ontogeny_store::Key;
 
 use crate::columns::Column;
@@ -23,7 +24,12 @@ pub(crate) fn write(
             .try_into_vec_as::<i64>()
             .map_err(|e| AnalysisError::Device(e.to_string()))
     };
-    let (inputs, targets) = (read(&probed.tokens.0)?, read(&probed.tokens.1)?);
+    let (Inputs::Tokens(inputs), Targets::Tokens(targets)) =
+        (&probed.batch.inputs, &probed.batch.targets)
+    else {
+        return Err(AnalysisError::NoTokens);
+    };
+    let (inputs, targets) = (read(inputs)?, read(targets)?);
     let count = inputs.len();
     let place = |f: fn(usize, usize) -> usize| {
         Column::Int((0..count).map(|i| f(i, probed.positions) as i64).collect())

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use ontogeny_analysis::component;
 use ontogeny_analysis::series::{self, SeriesError, Wanted};
 use ontogeny_analysis::table::{MeasureRow, write_parquet};
-use ontogeny_model::{Activation, Init, Norm, Positions, TransformerConfig};
+use ontogeny_model::{Activation, Init, NetworkConfig, Norm, Positions, TransformerConfig};
 use ontogeny_store::excerpt;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -67,8 +67,8 @@ fn curve() -> impl Strategy<Value = BTreeMap<u32, Option<f64>>> {
     )
 }
 
-fn network() -> TransformerConfig {
-    TransformerConfig {
+fn network() -> NetworkConfig {
+    let config = TransformerConfig {
         n_layers: 2,
         n_heads: 3,
         d_model: 8,
@@ -82,7 +82,8 @@ fn network() -> TransformerConfig {
         n_ctx: 6,
         d_vocab: 11,
         init: Init::default(),
-    }
+    };
+    config.into()
 }
 
 proptest! {

@@ -192,7 +192,7 @@ impl Monitor<'_> {
         }
         let groups = self.run.groups.iter();
         let busy = groups
-            .map(|g| gradient::pieces(g.replicas.len(), g.training.batch, g.network.n_ctx))
+            .map(|g| gradient::pieces(g.replicas.len(), g.training.batch, g.network.n_ctx()))
             .max();
         rayon::current_num_threads().saturating_sub(busy.unwrap_or(1))
     }

@@ -7,7 +7,7 @@ use anyhow::Result;
 use ontogeny_analysis::llc::Minibatches;
 use ontogeny_data::{Source, Split};
 use ontogeny_model::device::Chosen;
-use ontogeny_model::{Transformer, weights};
+use ontogeny_model::{Network, weights};
 use ontogeny_store::{Checkpoint, Key, RunFolder};
 use ontogeny_training::config::LlcData;
 use ontogeny_training::{Group, Run};
@@ -26,7 +26,7 @@ pub struct Spot {
     /// The replica's name.
     pub replica: String,
     /// The network.
-    pub network: Transformer,
+    pub network: Network,
     /// What it was trained on at that step.
     pub source: Arc<Source>,
 }

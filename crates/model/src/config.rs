@@ -73,6 +73,22 @@ impl Default for Init {
     }
 }
 
+impl Init {
+    /// Refuses a scale that is none.
+    ///
+    /// # Errors
+    /// [`ModelError::Config`] naming the field and what would be right.
+    pub(crate) fn validate(&self) -> Result<(), ModelError> {
+        if !(self.scale.is_finite() && self.scale > 0.0) {
+            return Err(ModelError::config(
+                "init.scale",
+                format!("must be a positive number, found {}", self.scale),
+            ));
+        }
+        Ok(())
+    }
+}
+
 /// A decoder-only transformer, in the words of TransformerLens.
 ///
 /// Written as `config.json` beside checkpoints: it suffices to rebuild the network.
@@ -128,6 +144,59 @@ pub enum Role {
     NormOffset,
 }
 
+/// Where in the network a parameter is: what λ̂ of a part of it moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Embeddings of tokens and of positions.
+    Embedding,
+    /// A layer norm: of a block, or before the unembedding.
+    Norm {
+        /// The block.
+        layer: Option<usize>,
+    },
+    /// Attention of a block.
+    Attention {
+        /// The block.
+        layer: usize,
+        /// Where its heads lie beside each other; `None` for what belongs to no head.
+        heads: Option<HeadAxis>,
+    },
+    /// The MLP of a block.
+    Mlp {
+        /// The block.
+        layer: usize,
+    },
+    /// From the residual stream to logits.
+    Unembedding,
+    /// A layer of a fully connected network.
+    Dense {
+        /// The layer.
+        layer: usize,
+    },
+}
+
+impl Part {
+    /// The block or layer, if it is in one.
+    pub fn layer(self) -> Option<usize> {
+        match self {
+            Self::Attention { layer, .. } | Self::Mlp { layer } | Self::Dense { layer } => {
+                Some(layer)
+            }
+            Self::Norm { layer } => layer,
+            Self::Embedding | Self::Unembedding => None,
+        }
+    }
+}
+
+/// Along what the heads of an attention parameter lie side by side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeadAxis {
+    /// Rows, as in W_O.
+    Rows,
+    /// Columns, as in W_Q, W_K, W_V and their biases.
+    Columns,
+}
+
 /// How the rows and columns used in computation relate to the shape on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layout {
@@ -155,6 +224,8 @@ pub struct ParameterSpec {
     pub layout: Layout,
     /// What it is to the network.
     pub role: Role,
+    /// Where it is.
+    pub part: Part,
 }
 
 impl ParameterSpec {
@@ -168,7 +239,7 @@ impl ParameterSpec {
         self.len() == 0
     }
 
-    fn new(name: String, shape: &[usize], role: Role) -> Self {
+    pub(crate) fn new(name: String, shape: &[usize], role: Role, part: Part) -> Self {
         let (rows, cols) = match shape {
             [n] => (1, *n),
             [a, b] => (*a, *b),
@@ -182,6 +253,7 @@ impl ParameterSpec {
             cols,
             layout: Layout::Same,
             role,
+            part,
         }
     }
 }
@@ -214,13 +286,7 @@ impl TransformerConfig {
                 ),
             ));
         }
-        if !(self.init.scale.is_finite() && self.init.scale > 0.0) {
-            return Err(ModelError::config(
-                "init.scale",
-                format!("must be a positive number, found {}", self.init.scale),
-            ));
-        }
-        Ok(())
+        self.init.validate()
     }
 
     /// Width of all heads of a block together.
@@ -231,95 +297,71 @@ impl TransformerConfig {
     /// Every parameter in canonical order. Names, shapes and order on disk come from here alone.
     pub fn parameters(&self) -> Vec<ParameterSpec> {
         let (d, h, dh, m) = (self.d_model, self.n_heads, self.d_head, self.d_mlp);
-        let mut specs = vec![ParameterSpec::new(
-            "embed.W_E".into(),
-            &[self.d_vocab, d],
-            Role::Embedding,
-        )];
+        let mut specs = Vec::new();
+        let embedding = |name: &str, rows: usize| {
+            ParameterSpec::new(name.into(), &[rows, d], Role::Embedding, Part::Embedding)
+        };
+        specs.push(embedding("embed.W_E", self.d_vocab));
         if self.positions != Positions::Rotary {
-            specs.push(ParameterSpec::new(
-                "pos_embed.W_pos".into(),
-                &[self.n_ctx, d],
-                Role::Embedding,
-            ));
+            specs.push(embedding("pos_embed.W_pos", self.n_ctx));
         }
-        let norm = |specs: &mut Vec<ParameterSpec>, at: String| {
+        let norm = |specs: &mut Vec<ParameterSpec>, at: String, layer: Option<usize>| {
             if self.norm == Norm::Pre {
-                specs.push(ParameterSpec::new(format!("{at}.w"), &[d], Role::NormGain));
-                specs.push(ParameterSpec::new(
-                    format!("{at}.b"),
-                    &[d],
-                    Role::NormOffset,
-                ));
+                for (which, role) in [("w", Role::NormGain), ("b", Role::NormOffset)] {
+                    let name = format!("{at}.{which}");
+                    specs.push(ParameterSpec::new(name, &[d], role, Part::Norm { layer }));
+                }
             }
         };
-        let matrix = |fan_in| Role::Matrix { fan_in };
-        let bias = |fan_in| Role::Bias { fan_in };
-        for l in 0..self.n_layers {
-            let at = format!("blocks.{l}");
-            norm(&mut specs, format!("{at}.ln1"));
+        let matrix = |name: String, shape: &[usize], fan_in: usize, part: Part| {
+            ParameterSpec::new(name, shape, Role::Matrix { fan_in }, part)
+        };
+        let bias = |name: String, shape: &[usize], fan_in: usize, part: Part| {
+            let spec = ParameterSpec::new(name, shape, Role::Bias { fan_in }, part);
+            self.bias.then_some(ParameterSpec {
+                rows: 1,
+                cols: shape.iter().product(),
+                ..spec
+            })
+        };
+        for layer in 0..self.n_layers {
+            let at = format!("blocks.{layer}");
+            let attention = |heads| Part::Attention { layer, heads };
+            norm(&mut specs, format!("{at}.ln1"), Some(layer));
             for which in ["Q", "K", "V"] {
+                let part = attention(Some(HeadAxis::Columns));
                 specs.push(ParameterSpec {
                     rows: d,
                     cols: h * dh,
                     layout: Layout::HeadsOutside { n_heads: h },
-                    ..ParameterSpec::new(format!("{at}.attn.W_{which}"), &[h, d, dh], matrix(d))
+                    ..matrix(format!("{at}.attn.W_{which}"), &[h, d, dh], d, part)
                 });
-                if self.bias {
-                    specs.push(ParameterSpec {
-                        rows: 1,
-                        cols: h * dh,
-                        ..ParameterSpec::new(format!("{at}.attn.b_{which}"), &[h, dh], bias(d))
-                    });
-                }
+                specs.extend(bias(format!("{at}.attn.b_{which}"), &[h, dh], d, part));
             }
-            specs.push(ParameterSpec::new(
-                format!("{at}.attn.W_O"),
-                &[h, dh, d],
-                matrix(h * dh),
+            let part = attention(Some(HeadAxis::Rows));
+            specs.push(matrix(format!("{at}.attn.W_O"), &[h, dh, d], h * dh, part));
+            // The bias of the output belongs to no head.
+            specs.extend(bias(
+                format!("{at}.attn.b_O"),
+                &[d],
+                h * dh,
+                attention(None),
             ));
-            if self.bias {
-                specs.push(ParameterSpec::new(
-                    format!("{at}.attn.b_O"),
-                    &[d],
-                    bias(h * dh),
-                ));
-            }
             if m > 0 {
-                norm(&mut specs, format!("{at}.ln2"));
-                specs.push(ParameterSpec::new(
-                    format!("{at}.mlp.W_in"),
-                    &[d, m],
-                    matrix(d),
-                ));
-                if self.bias {
-                    specs.push(ParameterSpec::new(format!("{at}.mlp.b_in"), &[m], bias(d)));
-                }
-                specs.push(ParameterSpec::new(
-                    format!("{at}.mlp.W_out"),
-                    &[m, d],
-                    matrix(m),
-                ));
-                if self.bias {
-                    specs.push(ParameterSpec::new(format!("{at}.mlp.b_out"), &[d], bias(m)));
-                }
+                let part = Part::Mlp { layer };
+                norm(&mut specs, format!("{at}.ln2"), Some(layer));
+                specs.push(matrix(format!("{at}.mlp.W_in"), &[d, m], d, part));
+                specs.extend(bias(format!("{at}.mlp.b_in"), &[m], d, part));
+                specs.push(matrix(format!("{at}.mlp.W_out"), &[m, d], m, part));
+                specs.extend(bias(format!("{at}.mlp.b_out"), &[d], m, part));
             }
         }
-        norm(&mut specs, "ln_final".into());
+        norm(&mut specs, "ln_final".into(), None);
+        let (v, part) = (self.d_vocab, Part::Unembedding);
         if !self.tied {
-            specs.push(ParameterSpec::new(
-                "unembed.W_U".into(),
-                &[d, self.d_vocab],
-                matrix(d),
-            ));
+            specs.push(matrix("unembed.W_U".into(), &[d, v], d, part));
         }
-        if self.bias {
-            specs.push(ParameterSpec::new(
-                "unembed.b_U".into(),
-                &[self.d_vocab],
-                bias(d),
-            ));
-        }
+        specs.extend(bias("unembed.b_U".into(), &[v], d, part));
         specs
     }
 

@@ -1,106 +1,86 @@
 //! Loss and gradient of a batch, spread over the cores of a CPU.
 //!
 //! On a GPU the whole stack is one pass. On a CPU each replica's batch is cut into shards of about
-//! `SHARD_TOKENS` tokens, and the shards of all replicas are work for whichever core is free. A
+//! `SHARD_ROWS` rows, and the shards of all replicas are work for whichever core is free. A
 //! shard's activations also fit the cache where a batch's would not. How a batch is cut depends on
 //! its shape alone, and shards are added up in order: the bits are the same on one core and on
 //! sixty-four, for a replica alone and for one in a stack.
 
-use burn::tensor::{Int, Tensor};
+use burn::tensor::Tensor;
 use ontogeny_kernels::{on_flex, weighted_sum};
 use rayon::prelude::*;
 
-use crate::transformer::Transformer;
+use crate::batch::Batch;
+use crate::network::Network;
 
-/// Tokens of a shard, unless a sequence has more. Smaller ones would fit the cache no better, and
+/// Rows of a shard, unless an example has more. Smaller ones would fit the cache no better, and
 /// pay more for each operation's beginning and end.
-const SHARD_TOKENS: usize = 1024;
+const SHARD_ROWS: usize = 1024;
 
 /// Part of one replica's batch.
 struct Shard {
     replica: usize,
     first: usize,
-    tokens: usize,
+    rows: usize,
 }
 
-impl Transformer {
-    /// Mean next-token cross-entropy of each replica, `[R]`, in nats, and its gradient in every
-    /// parameter in the order of [`into_parameters`](Self::into_parameters), `[R, rows, cols]`.
-    ///
-    /// Inputs and targets are `[R, B·T]`, `positions` = T to a sequence. A parameter that the loss
-    /// does not depend on has a gradient of zero.
+impl Network {
+    /// Mean loss of each replica, `[R]`, and its gradient in every parameter in order,
+    /// `[R, rows, cols]`. A parameter that the loss does not depend on has a gradient of zero.
     ///
     /// # Panics
-    /// As [`forward`](Self::forward).
-    pub fn loss_and_gradients(
-        &self,
-        inputs: Tensor<2, Int>,
-        targets: Tensor<2, Int>,
-        positions: usize,
-    ) -> (Tensor<1>, Vec<Tensor<3>>) {
-        self.loss_and_some_gradients(&|_| true, inputs, targets, positions)
+    /// As [`Network::outputs`].
+    pub fn loss_and_gradients(&self, batch: &Batch) -> (Tensor<1>, Vec<Tensor<3>>) {
+        self.loss_and_some_gradients(&|_| true, batch)
     }
 
     /// The same with the gradients of those parameters alone that `wanted` says yes to, by their
     /// number; those of the others are zeros, and what only they need is not computed.
     ///
     /// # Panics
-    /// As [`forward`](Self::forward).
+    /// As [`Network::outputs`].
     pub fn loss_and_some_gradients(
         &self,
         wanted: &(dyn Fn(usize) -> bool + Sync),
-        inputs: Tensor<2, Int>,
-        targets: Tensor<2, Int>,
-        positions: usize,
+        batch: &Batch,
     ) -> (Tensor<1>, Vec<Tensor<3>>) {
         if !on_flex(&self.device()) {
-            return self.whole_loss_and_gradients(wanted, inputs, targets, positions);
+            return self.whole_loss_and_gradients(wanted, batch);
         }
-        let [replicas, tokens] = inputs.dims();
-        let shards = shards(replicas, tokens, positions);
+        let [replicas, rows] = batch.dims();
+        let shards = shards(replicas, rows, batch.positions);
         let alone = self.apart();
         let parts: Vec<(Tensor<1>, Vec<Tensor<3>>)> = shards
             .par_iter()
-            .map(|shard| {
-                let [inputs, targets] = [&inputs, &targets].map(|t| shard.cut(t));
-                alone[shard.replica].whole_loss_and_gradients(wanted, inputs, targets, positions)
-            })
+            .map(|shard| alone[shard.replica].whole_loss_and_gradients(wanted, &shard.cut(batch)))
             .collect();
         let mut parts = shards.iter().zip(parts);
         let stacks = (0..replicas).map(|_| {
             let own = parts.by_ref().take(shards.len() / replicas);
-            combine(own, tokens)
+            combine(own, rows)
         });
         stack(stacks.collect())
     }
 
-    /// Mean next-token cross-entropy of each replica, `[R]`, in nats. Without gradient.
+    /// Mean loss of each replica, `[R]`, spread over the cores. Without gradient.
     ///
     /// # Panics
-    /// As [`forward`](Self::forward).
-    pub fn mean_loss(
-        &self,
-        inputs: Tensor<2, Int>,
-        targets: Tensor<2, Int>,
-        positions: usize,
-    ) -> Tensor<1> {
+    /// As [`Network::outputs`].
+    pub fn mean_loss(&self, batch: &Batch) -> Tensor<1> {
         if !on_flex(&self.device()) {
-            return self.loss(inputs, targets, positions);
+            return self.loss(batch);
         }
-        let [replicas, tokens] = inputs.dims();
-        let shards = shards(replicas, tokens, positions);
+        let [replicas, rows] = batch.dims();
+        let shards = shards(replicas, rows, batch.positions);
         let alone = self.apart();
         let parts: Vec<Tensor<1>> = shards
             .par_iter()
-            .map(|shard| {
-                let [inputs, targets] = [&inputs, &targets].map(|t| shard.cut(t));
-                alone[shard.replica].loss(inputs, targets, positions)
-            })
+            .map(|shard| alone[shard.replica].loss(&shard.cut(batch)))
             .collect();
         let mut parts = shards.iter().zip(parts);
         let losses = (0..replicas).map(|_| {
             let own = parts.by_ref().take(shards.len() / replicas);
-            combine(own.map(|(s, loss)| (s, (loss, Vec::new()))), tokens).0
+            combine(own.map(|(s, loss)| (s, (loss, Vec::new()))), rows).0
         });
         Tensor::cat(losses.collect(), 0)
     }
@@ -108,12 +88,10 @@ impl Transformer {
     fn whole_loss_and_gradients(
         &self,
         wanted: &(dyn Fn(usize) -> bool + Sync),
-        inputs: Tensor<2, Int>,
-        targets: Tensor<2, Int>,
-        positions: usize,
+        batch: &Batch,
     ) -> (Tensor<1>, Vec<Tensor<3>>) {
         let tracked = self.tracked(wanted);
-        let loss = tracked.loss(inputs, targets, positions);
+        let loss = tracked.loss(batch);
         let mut gradients = loss.clone().sum().backward();
         let parameters = tracked.into_parameters().into_iter().enumerate();
         let gradients = parameters.map(|(i, p)| {
@@ -125,47 +103,44 @@ impl Transformer {
 
     /// The replicas one by one.
     fn apart(&self) -> Vec<Self> {
-        match self.replicas() {
-            1 => vec![self.clone()],
-            all => (0..all).map(|i| self.narrow(i, 1)).collect(),
-        }
+        let alone = self.parameters().apart().into_iter();
+        alone.map(|parameters| self.with(parameters)).collect()
     }
 }
 
 /// Pieces of work that a batch of each replica falls into on a CPU: so many cores can share it.
-pub fn pieces(replicas: usize, sequences: usize, positions: usize) -> usize {
-    shards(replicas, sequences * positions, positions).len()
+pub fn pieces(replicas: usize, examples: usize, positions: usize) -> usize {
+    shards(replicas, examples * positions, positions).len()
 }
 
 /// The shards of every replica, replica by replica; each has as many.
-fn shards(replicas: usize, tokens: usize, positions: usize) -> Vec<Shard> {
-    let step = (SHARD_TOKENS / positions).max(1) * positions;
+fn shards(replicas: usize, rows: usize, positions: usize) -> Vec<Shard> {
+    let step = (SHARD_ROWS / positions).max(1) * positions;
     let of_one = |replica: usize| {
-        (0..tokens).step_by(step).map(move |first| Shard {
+        (0..rows).step_by(step).map(move |first| Shard {
             replica,
             first,
-            tokens: step.min(tokens - first),
+            rows: step.min(rows - first),
         })
     };
     (0..replicas).flat_map(of_one).collect()
 }
 
 impl Shard {
-    fn cut(&self, tokens: &Tensor<2, Int>) -> Tensor<2, Int> {
-        let own = tokens.clone().narrow(0, self.replica, 1);
-        own.narrow(1, self.first, self.tokens)
+    fn cut(&self, batch: &Batch) -> Batch {
+        batch.cut(self.replica, self.first, self.rows)
     }
 }
 
-/// Loss and gradients of a batch from those of its shards, weighted by their share of the tokens.
+/// Loss and gradients of a batch from those of its shards, weighted by their share of the rows.
 fn combine<'a>(
     shards: impl Iterator<Item = (&'a Shard, (Tensor<1>, Vec<Tensor<3>>))>,
-    tokens: usize,
+    rows: usize,
 ) -> (Tensor<1>, Vec<Tensor<3>>) {
     let mut losses = Vec::new();
     let mut columns: Vec<Vec<(f64, Tensor<3>)>> = Vec::new();
     for (shard, (loss, gradients)) in shards {
-        let share = shard.tokens as f64 / tokens as f64;
+        let share = shard.rows as f64 / rows as f64;
         losses.push((share, loss.reshape([1, 1, 1])));
         columns.resize_with(gradients.len(), Vec::new);
         for (column, gradient) in columns.iter_mut().zip(gradients) {

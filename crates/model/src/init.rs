@@ -3,23 +3,17 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use ontogeny_store::Stream;
 
-use crate::config::{Init, InitKind, ParameterSpec, Role, TransformerConfig};
-use crate::transformer::Transformer;
+use crate::config::{Init, InitKind, ParameterSpec, Role};
+use crate::network::{Network, NetworkConfig};
 
 /// Standard deviation of [`InitKind::Normal`], GPT-2's.
 const NORMAL_DEVIATION: f64 = 0.02;
 
 /// The values of one parameter of one replica, row major `[rows, cols]`.
 ///
-/// `index` is the parameter's place in [`TransformerConfig::parameters`]: each parameter has a
+/// `index` is the parameter's place in [`NetworkConfig::parameters`]: each parameter has a
 /// sequence of the stream to itself, so adding one leaves the others as they were.
-fn values(
-    spec: &ParameterSpec,
-    d_model: usize,
-    init: &Init,
-    stream: &Stream,
-    index: u64,
-) -> Vec<f32> {
+fn values(spec: &ParameterSpec, init: &Init, stream: &Stream, index: u64) -> Vec<f32> {
     let mut out = vec![0.0; spec.len()];
     let normal = |out: &mut [f32], deviation: f64| {
         stream.fill_normal(index, out);
@@ -38,7 +32,7 @@ fn values(
         (Role::Embedding | Role::Matrix { .. }, InitKind::Normal) => {
             normal(&mut out, NORMAL_DEVIATION);
         }
-        (Role::Embedding, InitKind::Lecun) => normal(&mut out, 1.0 / (d_model as f64).sqrt()),
+        (Role::Embedding, InitKind::Lecun) => normal(&mut out, 1.0 / (spec.cols as f64).sqrt()),
         (Role::Matrix { fan_in }, InitKind::Lecun) => {
             normal(&mut out, 1.0 / (fan_in as f64).sqrt())
         }
@@ -59,10 +53,11 @@ fn scale(values: &mut [f32], by: f64) {
 /// A stack of freshly drawn networks: replica `i` from `replicas[i]`'s own initialisation and
 /// stream, whatever the others are.
 pub fn draw(
-    config: &TransformerConfig,
+    config: impl Into<NetworkConfig>,
     replicas: &[(Init, Stream)],
     device: &Device,
-) -> Transformer {
+) -> Network {
+    let config = config.into();
     let parameters = config
         .parameters()
         .iter()
@@ -70,11 +65,11 @@ pub fn draw(
         .map(|(index, spec)| {
             let stacked: Vec<f32> = replicas
                 .iter()
-                .flat_map(|(init, stream)| values(spec, config.d_model, init, stream, index as u64))
+                .flat_map(|(init, stream)| values(spec, init, stream, index as u64))
                 .collect();
             let shape = [replicas.len(), spec.rows, spec.cols];
             Tensor::from_data(TensorData::new(stacked, shape), device)
         })
         .collect();
-    Transformer::from_parameters(config, parameters)
+    Network::new(config, parameters)
 }

@@ -3,13 +3,11 @@
 //! `R` replicas, `B` sequences for each, `T` positions, `D` = d_model, `H` heads of width `K`,
 //! `V` = d_vocab.
 
-use burn::tensor::{Bool, Device, Int, Tensor, activation, module};
-use ontogeny_kernels::{
-    add_positions, causal_attention, cross_entropy, cross_entropy_by_row, layer_norm, linear,
-    linear_onto,
-};
+use burn::tensor::{Bool, Int, Tensor, activation, module};
+use ontogeny_kernels::{add_positions, causal_attention, layer_norm, linear, linear_onto};
 
 use crate::config::{Activation, Norm, Positions, TransformerConfig};
+use crate::parameters::Parameters;
 use crate::rotary;
 
 /// Added to the variance in every layer norm, as in PyTorch and TransformerLens.
@@ -59,12 +57,11 @@ struct Block {
     mlp: Option<Mlp>,
 }
 
-/// A stack of transformers of one shape: every parameter has a leading replica axis.
-///
-/// Tensors are handles: a clone shares the values.
+/// A stack of transformers of one shape, taken apart into what the forward pass reads: handles to
+/// the parameters of a [`Network`](crate::Network).
 #[derive(Debug, Clone)]
-pub struct Transformer {
-    config: TransformerConfig,
+pub(crate) struct Transformer<'a> {
+    config: &'a TransformerConfig,
     embed: Tensor<3>,
     positions: Option<Tensor<3>>,
     blocks: Vec<Block>,
@@ -84,24 +81,15 @@ pub struct Trace {
     pub residuals: Vec<Tensor<4>>,
 }
 
-impl Transformer {
-    /// Builds the stack from its parameters in the order of [`TransformerConfig::parameters`],
-    /// each `[R, rows, cols]`.
-    ///
-    /// # Panics
-    /// If there are fewer or more parameters than the configuration lists: a mistake of the
-    /// caller, since files are checked in [`crate::weights`].
-    pub fn from_parameters(config: &TransformerConfig, parameters: Vec<Tensor<3>>) -> Self {
-        assert_eq!(
-            parameters.len(),
-            config.parameters().len(),
-            "one tensor for each parameter of the configuration"
-        );
-        let mut rest = parameters.into_iter();
-        // The count was checked above, and each field below takes what `parameters()` lists.
+impl<'a> Transformer<'a> {
+    /// Takes the parameters in the order of [`TransformerConfig::parameters`].
+    pub(crate) fn of(config: &'a TransformerConfig, parameters: &Parameters) -> Self {
+        let mut rest = parameters.tensors().iter().cloned();
+        // The count was checked when the network was made, and each field below takes what
+        // `parameters()` lists.
         #[expect(
             clippy::expect_used,
-            reason = "the number of tensors is asserted above"
+            reason = "the number of tensors was asserted when the network was made"
         )]
         let mut next = || rest.next().expect("one tensor for each parameter");
         let has_norm = config.norm == Norm::Pre;
@@ -150,7 +138,7 @@ impl Transformer {
         let unembed = (!config.tied).then(&mut next);
         let unembed_bias = config.bias.then(&mut next);
         Self {
-            config: config.clone(),
+            config,
             embed,
             positions,
             blocks,
@@ -160,113 +148,16 @@ impl Transformer {
         }
     }
 
-    /// The parameters in the order of [`TransformerConfig::parameters`], each `[R, rows, cols]`.
-    pub fn into_parameters(self) -> Vec<Tensor<3>> {
-        let mut all = vec![self.embed];
-        let norm = |all: &mut Vec<Tensor<3>>, norm: Option<NormWeights>| {
-            all.extend(norm.into_iter().flat_map(|n| [n.w, n.b]));
-        };
-        let matrix = |all: &mut Vec<Tensor<3>>, m: Linear| {
-            all.push(m.w);
-            all.extend(m.b);
-        };
-        all.extend(self.positions);
-        for block in self.blocks {
-            norm(&mut all, block.norm);
-            for m in [block.q, block.k, block.v, block.o] {
-                matrix(&mut all, m);
-            }
-            if let Some(mlp) = block.mlp {
-                norm(&mut all, mlp.norm);
-                matrix(&mut all, mlp.inward);
-                matrix(&mut all, mlp.outward);
-            }
-        }
-        norm(&mut all, self.final_norm);
-        all.extend(self.unembed);
-        all.extend(self.unembed_bias);
-        all
-    }
-
-    /// The same network with every parameter passed through `f`.
-    pub fn map(self, f: impl FnMut(Tensor<3>) -> Tensor<3>) -> Self {
-        let config = self.config.clone();
-        let parameters = self.into_parameters().into_iter().map(f).collect();
-        Self::from_parameters(&config, parameters)
-    }
-
-    /// Leaves of a fresh graph with the same values; gradients are asked of those that are wanted.
-    pub fn tracked(&self, wanted: impl Fn(usize) -> bool) -> Self {
-        let mut number = 0..;
-        self.clone()
-            .map(|p| match number.next().is_some_and(&wanted) {
-                true => p.autodiff().require_grad(),
-                false => p.autodiff(),
-            })
-    }
-
-    /// Stacks of one shape as one, along the replica axis.
-    ///
-    /// # Panics
-    /// If there is none, or their shapes differ.
-    pub fn stack(parts: Vec<Self>) -> Self {
-        let config = parts[0].config.clone();
-        let mut columns: Vec<Vec<Tensor<3>>> = Vec::new();
-        for part in parts {
-            for (i, p) in part.into_parameters().into_iter().enumerate() {
-                match columns.get_mut(i) {
-                    Some(column) => column.push(p),
-                    None => columns.push(vec![p]),
-                }
-            }
-        }
-        let parameters = columns
-            .into_iter()
-            .map(|column| Tensor::cat(column, 0))
-            .collect();
-        Self::from_parameters(&config, parameters)
-    }
-
-    /// The replicas `first .. first + count` of the stack.
-    pub fn narrow(&self, first: usize, count: usize) -> Self {
-        self.clone().map(|p| p.narrow(0, first, count))
-    }
-
-    /// Every replica `times` times over, neighbours together: `a a a b b b`.
-    pub fn repeat(&self, times: usize) -> Self {
-        self.clone().map(|p| {
-            let [r, rows, cols] = p.dims();
-            p.reshape([r, 1, rows * cols])
-                .repeat_dim(1, times)
-                .reshape([r * times, rows, cols])
-        })
-    }
-
-    /// What the network is.
-    pub fn config(&self) -> &TransformerConfig {
-        &self.config
-    }
-
-    /// Number of replicas in the stack.
-    pub fn replicas(&self) -> usize {
-        self.embed.dims()[0]
-    }
-
-    /// Where the parameters live.
-    pub fn device(&self) -> Device {
-        self.embed.device()
-    }
-
     /// Logits `[R, B·T, V]` for tokens `[R, B·T]`, `positions` = T to a sequence.
     ///
     /// # Panics
     /// If T is greater than `n_ctx`, or does not divide the number of tokens.
-    pub fn forward(&self, tokens: Tensor<2, Int>, positions: usize) -> Tensor<3> {
+    pub(crate) fn forward(&self, tokens: Tensor<2, Int>, positions: usize) -> Tensor<3> {
         self.pass(tokens, positions, None)
     }
 
     /// Logits, attention patterns and residual streams for tokens `[R, B·T]`.
-    pub fn forward_traced(&self, tokens: Tensor<2, Int>, positions: usize) -> Trace {
+    pub(crate) fn forward_traced(&self, tokens: Tensor<2, Int>, positions: usize) -> Trace {
         let [r, bt] = tokens.dims();
         let (mut patterns, mut residuals) = (Vec::new(), Vec::new());
         let logits = self.pass(tokens, positions, Some((&mut patterns, &mut residuals)));
@@ -278,34 +169,13 @@ impl Transformer {
         }
     }
 
-    /// Mean next-token cross-entropy of each replica, `[R]`, in nats, for inputs and targets
-    /// `[R, B·T]`.
-    pub fn loss(
-        &self,
-        inputs: Tensor<2, Int>,
-        targets: Tensor<2, Int>,
-        positions: usize,
-    ) -> Tensor<1> {
-        cross_entropy(self.forward(inputs, positions), targets)
-    }
-
-    /// Next-token cross-entropy at each position, `[R, B·T]`, in nats. Without gradient.
-    pub fn loss_by_position(
-        &self,
-        inputs: Tensor<2, Int>,
-        targets: Tensor<2, Int>,
-        positions: usize,
-    ) -> Tensor<2> {
-        cross_entropy_by_row(self.forward(inputs, positions), targets)
-    }
-
     fn pass(
         &self,
         tokens: Tensor<2, Int>,
         t: usize,
         mut trace: Option<(&mut Vec<Tensor<5>>, &mut Vec<Tensor<4>>)>,
     ) -> Tensor<3> {
-        let c = &self.config;
+        let c = self.config;
         let [r, bt] = tokens.dims();
         assert!(t <= c.n_ctx && bt % t == 0, "{t} positions, {bt} tokens");
         let b = bt / t;

@@ -5,18 +5,18 @@ use std::path::Path;
 use burn::tensor::{Device, Tensor, TensorData};
 use ontogeny_store::{Checkpoint, NamedTensor};
 
-use crate::config::{Layout, ParameterSpec, TransformerConfig};
+use crate::config::{Layout, ParameterSpec};
 use crate::error::ModelError;
-use crate::transformer::Transformer;
+use crate::network::{Network, NetworkConfig};
 
 /// The parameters under their names on disk, each `[R, ..]` in the classic shape after that.
 ///
 /// # Errors
 /// [`ModelError::Read`] if the device fails.
-pub fn to_named(network: &Transformer) -> Result<Vec<NamedTensor>, ModelError> {
+pub fn to_named(network: &Network) -> Result<Vec<NamedTensor>, ModelError> {
     let specs = network.config().parameters();
     let replicas = network.replicas();
-    let values = read(&network.clone().into_parameters())?;
+    let values = read(network.parameters().tensors())?;
     Ok(specs
         .iter()
         .zip(values)
@@ -52,13 +52,13 @@ pub fn from_checkpoint(
     checkpoint: &Checkpoint,
     path: &Path,
     device: &Device,
-) -> Result<Transformer, ModelError> {
+) -> Result<Network, ModelError> {
     let wrong = |reason: String| ModelError::Checkpoint {
         path: path.to_owned(),
         reason,
     };
-    let config: TransformerConfig = serde_json::from_value(checkpoint.config.clone())
-        .map_err(|e| wrong(format!("config.json does not describe a transformer: {e}")))?;
+    let config: NetworkConfig = serde_json::from_value(checkpoint.config.clone())
+        .map_err(|e| wrong(format!("config.json does not describe a network: {e}")))?;
     config
         .validate()
         .map_err(|e| wrong(format!("config.json: {e}")))?;
@@ -76,11 +76,11 @@ pub fn from_checkpoint(
 /// # Errors
 /// A sentence naming the tensor that is missing, unknown or of another shape.
 pub fn from_named(
-    config: &TransformerConfig,
+    config: &NetworkConfig,
     replicas: usize,
     tensors: &[NamedTensor],
     device: &Device,
-) -> Result<Transformer, String> {
+) -> Result<Network, String> {
     let specs = config.parameters();
     if let Some(stranger) = tensors
         .iter()
@@ -111,7 +111,7 @@ pub fn from_named(
             Ok(Tensor::from_data(TensorData::new(values, shape), device))
         })
         .collect::<Result<Vec<_>, String>>()?;
-    Ok(Transformer::from_parameters(config, parameters))
+    Ok(Network::new(config.clone(), parameters))
 }
 
 /// From `[R, d_model, head · d_head]` to `[R, head, d_model, d_head]` where the layout asks it.

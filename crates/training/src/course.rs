@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 use ontogeny_model::device::Chosen;
-use ontogeny_model::{Transformer, init, weights};
+use ontogeny_model::{Network, init, weights};
 use ontogeny_store::{NamedTensor, Step, Stream, TensorFile};
 
 use crate::config::Optimizer as Rule;
@@ -104,11 +104,7 @@ fn stacks(group: &Group, chosen: &Chosen) -> Result<Vec<Stack>, TrainingError> {
 }
 
 /// The weights that replicas begin with: drawn, or those of a checkpoint.
-fn start(
-    group: &Group,
-    replicas: &[Replica],
-    device: &Device,
-) -> Result<Transformer, TrainingError> {
+fn start(group: &Group, replicas: &[Replica], device: &Device) -> Result<Network, TrainingError> {
     let config = &group.network;
     let parts = replicas
         .iter()
@@ -127,14 +123,14 @@ fn start(
             None => {
                 let stream = Stream::new(replica.entry.seed, "initial weights", &[]);
                 Ok(init::draw(
-                    config,
+                    config.clone(),
                     &[(replica.config.model.init, stream)],
                     device,
                 ))
             }
         })
         .collect::<Result<Vec<_>, _>>()?;
-    Ok(Transformer::stack(parts))
+    Ok(Network::stack(parts))
 }
 
 fn hyper(group: &Group, replicas: &[Replica], device: &Device) -> Hyper {

@@ -1,6 +1,6 @@
 //! From the state of one run to the start of another.
 
-use ontogeny_model::TransformerConfig;
+use ontogeny_model::NetworkConfig;
 use ontogeny_model::device::Chosen;
 use ontogeny_store::{NamedTensor, RunFolder, Step, TensorFile};
 use serde_json::Value;
@@ -126,15 +126,12 @@ fn row_of(tensor: &NamedTensor, row: usize) -> NamedTensor {
 
 /// The first key in which two networks differ, other than in how they were drawn, and what to say
 /// of it.
-fn unlike(old: &TransformerConfig, new: &TransformerConfig) -> Option<(String, String)> {
-    let same_start = TransformerConfig {
-        init: old.init,
-        ..new.clone()
-    };
+fn unlike(old: &NetworkConfig, new: &NetworkConfig) -> Option<(String, String)> {
+    let same_start = new.clone().with_init(old.init());
     if same_start == *old {
         return None;
     }
-    let fields = |config: &TransformerConfig| match serde_json::to_value(config) {
+    let fields = |config: &NetworkConfig| match serde_json::to_value(config) {
         Ok(Value::Object(fields)) => fields,
         _ => serde_json::Map::new(),
     };

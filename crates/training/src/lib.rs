@@ -28,5 +28,5 @@ pub use error::TrainingError;
 pub use fork::fork_states;
 pub use replay::{Densified, densify, missing, reached};
 pub use run::{Group, Replica, Run};
-pub use stack::{Hyper, Outcome, ReplicaOutcome, Stack, column, join, tokens, update_all};
+pub use stack::{Hyper, Outcome, ReplicaOutcome, Stack, batch_of, column, join, update_all};
 pub use train::{ReplicaEnd, TrainingOutcome, batch, tokens_seen, train, training_stream};

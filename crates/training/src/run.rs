@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ontogeny_data::{BuildWatch, DataError, Source, SourceSpec, TokenCache};
-use ontogeny_model::{ModelError, TransformerConfig, weights};
+use ontogeny_model::{ModelError, NetworkConfig, weights};
 use ontogeny_store::{
     Checkpoint, CheckpointFolder, Key, KeyBuilder, NamedTensor, ReplicaEntry, RunFolder, Schedule,
     Step,
@@ -37,7 +37,7 @@ pub struct Group {
     /// Name of the folder of its checkpoints, if there are several groups.
     pub folder: Option<String>,
     /// The network; its `init` is the first replica's.
-    pub network: TransformerConfig,
+    pub network: NetworkConfig,
     /// What the replicas' updates have in common.
     pub training: TrainingSection,
     /// The replicas in the order of the leading axis.
@@ -197,7 +197,7 @@ impl Run {
                 }),
             }
         }
-        let narrowest = groups.iter().map(|g| g.network.d_vocab).min().unwrap_or(0);
+        let narrowest = groups.iter().map(|g| g.network.d_out()).min().unwrap_or(0);
         for (i, (name, source)) in evals.iter().enumerate() {
             let needed = source.d_vocab();
             if needed > narrowest {
@@ -251,11 +251,8 @@ impl Run {
 impl Group {
     /// Whether a replica of this network and training can lie in the same stack: all but its
     /// initialisation, its learning rate, weight decay, clipping and start must agree.
-    fn takes(&self, network: &TransformerConfig, training: &TrainingSection) -> bool {
-        let same_network = TransformerConfig {
-            init: network.init,
-            ..self.network.clone()
-        };
+    fn takes(&self, network: &NetworkConfig, training: &TrainingSection) -> bool {
+        let same_network = self.network.clone().with_init(network.init());
         let TrainingSection {
             lr,
             weight_decay,
@@ -328,7 +325,7 @@ impl Group {
 fn starting_weights(
     path: &Path,
     replica: Option<&str>,
-    network: &TransformerConfig,
+    network: &NetworkConfig,
 ) -> Result<(Vec<NamedTensor>, Key), String> {
     let (checkpoint, hash) = Checkpoint::read(path).map_err(|e| e.to_string())?;
     let name = match (replica, checkpoint.replicas.as_slice()) {

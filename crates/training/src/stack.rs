@@ -1,8 +1,8 @@
 //! Replicas in training: parameters, moments, and one update.
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use ontogeny_data::Sequences;
-use ontogeny_model::{ModelError, Transformer, weights};
+use ontogeny_model::{Batch, ModelError, Network, Parameters, weights};
 use ontogeny_store::NamedTensor;
 use rayon::prelude::*;
 
@@ -17,7 +17,7 @@ const ALIVE: f32 = -1.0;
 /// stacks are spread over threads. The numbers are the same.
 #[derive(Debug, Clone)]
 pub struct Stack {
-    network: Transformer,
+    network: Network,
     moments: Vec<Moments>,
     /// Step at which each replica was frozen, `[R, 1, 1]`; [`ALIVE`] for one that goes on.
     frozen_at: Tensor<3>,
@@ -63,11 +63,11 @@ pub fn column(values: &[f64], device: &Device) -> Tensor<3> {
     Tensor::from_data(TensorData::new(values, shape), device)
 }
 
-/// Inputs and targets of a batch of each replica, `[R, B·T]` each.
+/// The batches of all replicas as one, each sequence's tokens to be predicted from those before.
 ///
 /// # Panics
 /// If the batches differ in shape.
-pub fn tokens(batches: &[Sequences], device: &Device) -> (Tensor<2, Int>, Tensor<2, Int>) {
+pub fn batch_of(batches: &[Sequences], device: &Device) -> Batch {
     let (rows, len) = (batches[0].rows, batches[0].len);
     let t = len - 1;
     let take = |from: usize| {
@@ -81,18 +81,14 @@ pub fn tokens(batches: &[Sequences], device: &Device) -> (Tensor<2, Int>, Tensor
         }
         Tensor::from_data(TensorData::new(out, [batches.len(), rows * t]), device)
     };
-    (take(0), take(1))
+    Batch::of_tokens(take(0), take(1), t)
 }
 
 impl Stack {
     /// Replicas before their first update.
-    pub fn new(network: Transformer, hyper: Hyper) -> Self {
-        let moments = network
-            .clone()
-            .into_parameters()
-            .iter()
-            .map(|p| hyper.optimizer.start(p))
-            .collect();
+    pub fn new(network: Network, hyper: Hyper) -> Self {
+        let parameters = network.parameters().tensors().iter();
+        let moments = parameters.map(|p| hyper.optimizer.start(p)).collect();
         let frozen_at = hyper.learning_rate.zeros_like() + f64::from(ALIVE);
         Self {
             network,
@@ -103,7 +99,7 @@ impl Stack {
     }
 
     /// The networks as they are now.
-    pub fn network(&self) -> &Transformer {
+    pub fn network(&self) -> &Network {
         &self.network
     }
 
@@ -111,11 +107,8 @@ impl Stack {
     ///
     /// `step` is the number of updates done before it; `schedule` the factor of the learning rate.
     pub fn update(&mut self, step: u64, schedule: f64, batches: &[Sequences]) -> Outcome {
-        let device = self.network.device();
-        let (inputs, targets) = tokens(batches, &device);
-        let (loss, gradients) =
-            self.network
-                .loss_and_gradients(inputs, targets, batches[0].len - 1);
+        let batch = batch_of(batches, &self.network.device());
+        let (loss, gradients) = self.network.loss_and_gradients(&batch);
 
         let norm = gradient_norm(&gradients);
         let replicas = loss.dims()[0];
@@ -149,7 +142,7 @@ impl Stack {
             next.push(parameter);
             self.moments.push(moments);
         }
-        self.network = Transformer::from_parameters(self.network.config(), next);
+        self.network = self.network.with(Parameters::new(next));
         Outcome {
             loss,
             gradient_norm: norm,
@@ -222,9 +215,9 @@ impl Stack {
     pub fn state(&self) -> Result<Vec<NamedTensor>, ModelError> {
         let specs = self.network.config().parameters();
         let mut named: Vec<(String, Tensor<3>)> = Vec::new();
-        let parameters = self.network.clone().into_parameters();
+        let parameters = self.network.parameters().tensors();
         for ((spec, parameter), moments) in specs.iter().zip(parameters).zip(&self.moments) {
-            named.push((format!("weights/{}", spec.name), parameter));
+            named.push((format!("weights/{}", spec.name), parameter.clone()));
             named.push((format!("first/{}", spec.name), moments.first.clone()));
             if let Some(second) = &moments.second {
                 named.push((format!("second/{}", spec.name), second.clone()));
@@ -286,7 +279,7 @@ impl Stack {
         }
         self.frozen_at = get(FROZEN_AT, 1, 1)?;
         self.moments = moments;
-        self.network = Transformer::from_parameters(self.network.config(), parameters);
+        self.network = self.network.with(Parameters::new(parameters));
         Ok(())
     }
 }

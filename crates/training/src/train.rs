@@ -338,7 +338,7 @@ pub fn training_stream(seed: u64) -> Stream {
 
 /// Tokens each replica of the group was trained on after `step` updates.
 pub fn tokens_seen(group: &Group, step: Step) -> u64 {
-    step.0 * group.training.batch as u64 * group.network.n_ctx as u64
+    step.0 * group.training.batch as u64 * group.network.n_ctx() as u64
 }
 
 fn finite(x: f32) -> Option<f32> {

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use super::principal::principal;
 use super::{Dynamics, Landmark, Path};
 use crate::error::AnalysisError;
-use crate::probe::{self, tokens};
+use crate::probe;
 
 /// Held-out sequences that outputs are read on.
 const SEQUENCES: usize = 32;
@@ -228,8 +228,8 @@ fn of_file(
         }
         let alone = checkpoint.alone(&named.replica)?;
         let network = weights::from_checkpoint(&alone, &entry.path, device)?;
-        let (inputs, _) = tokens(sequences, 0..sequences.rows, device);
-        let logits = network.forward(inputs, t);
+        let batch = probe::batch(sequences, 0..sequences.rows, device);
+        let logits = network.outputs(&batch.inputs, t);
         let v = logits.dims()[2];
         let at = TensorData::new(positions.clone(), [positions.len()]);
         let chosen = logits

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Tensor};
 use ontogeny_data::{Source, Split};
 use ontogeny_kernels::on_flex;
-use ontogeny_model::{Transformer, TransformerConfig};
+use ontogeny_model::{Batch, Network, NetworkConfig};
 use ontogeny_store::Stream;
 
 use crate::error::AnalysisError;
-use crate::probe::tokens;
+use crate::probe;
 use crate::sampler::{LossAndGradient, Mask, Part};
 
 /// A loss and its gradient, on data that chain and draw decide.
@@ -57,9 +57,6 @@ pub trait Landscape: Sync {
     fn together(&self, chains: usize) -> usize;
 }
 
-/// Inputs and targets of one chain at one draw, `[1, B·T]` each.
-type Minibatch = (Tensor<2, Int>, Tensor<2, Int>);
-
 /// Fresh minibatches of a source, the same for every checkpoint that asks; those of early draws are
 /// kept.
 pub struct Minibatches<'a> {
@@ -70,7 +67,7 @@ pub struct Minibatches<'a> {
     coordinate: Option<u64>,
     batch: usize,
     device: Device,
-    kept: Mutex<HashMap<(u64, u64), Minibatch>>,
+    kept: Mutex<HashMap<(u64, u64), Batch>>,
     /// Most minibatches that are kept.
     room: usize,
 }
@@ -106,14 +103,15 @@ impl<'a> Minibatches<'a> {
         self.source.n_ctx()
     }
 
-    fn get(&self, chain: u64, draw: u64) -> Minibatch {
+    /// The minibatch of one chain at one draw.
+    fn get(&self, chain: u64, draw: u64) -> Batch {
         let lock = || self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = lock().get(&(chain, draw)) {
             return found.clone();
         }
         let stream = stream(self.seed, "sampler minibatches", chain, self.coordinate);
         let sequences = self.source.sequences(self.split, &stream, draw, self.batch);
-        let made = tokens(&sequences, 0..sequences.rows, &self.device);
+        let made = probe::batch(&sequences, 0..sequences.rows, &self.device);
         let mut kept = lock();
         if kept.len() < self.room {
             kept.insert((chain, draw), made.clone());
@@ -121,14 +119,9 @@ impl<'a> Minibatches<'a> {
         made
     }
 
-    /// Those of several chains, `[R, B·T]` each.
-    fn stacked(&self, chains: &[u64], draw: u64) -> Minibatch {
-        if let [chain] = chains {
-            return self.get(*chain, draw);
-        }
-        let (inputs, targets): (Vec<_>, Vec<_>) =
-            chains.iter().map(|&chain| self.get(chain, draw)).unzip();
-        (Tensor::cat(inputs, 0), Tensor::cat(targets, 0))
+    /// Those of several chains.
+    fn stacked(&self, chains: &[u64], draw: u64) -> Batch {
+        Batch::stack(chains.iter().map(|&chain| self.get(chain, draw)).collect())
     }
 }
 
@@ -143,13 +136,13 @@ pub(super) fn stream(seed: u64, purpose: &str, chain: u64, coordinate: Option<u6
 
 /// A network's loss on minibatches.
 pub struct NetworkLoss<'a> {
-    config: &'a TransformerConfig,
+    config: &'a NetworkConfig,
     minibatches: &'a Minibatches<'a>,
 }
 
 impl<'a> NetworkLoss<'a> {
     /// Of networks of this shape.
-    pub fn new(config: &'a TransformerConfig, minibatches: &'a Minibatches<'a>) -> Self {
+    pub fn new(config: &'a NetworkConfig, minibatches: &'a Minibatches<'a>) -> Self {
         Self {
             config,
             minibatches,
@@ -174,13 +167,12 @@ impl Landscape for NetworkLoss<'_> {
         chains: &[u64],
         draw: u64,
     ) -> Result<LossAndGradient, AnalysisError> {
-        let (inputs, targets) = self.minibatches.stacked(chains, draw);
-        let network = Transformer::from_parameters(self.config, weights.to_vec());
+        let batch = self.minibatches.stacked(chains, draw);
+        let network = Network::new(self.config.clone(), weights.to_vec());
         let moves: Vec<bool> = (0..weights.len())
             .map(|i| !matches!(mask.part(i), Part::Nothing))
             .collect();
-        let positions = self.minibatches.positions();
-        Ok(network.loss_and_some_gradients(&|i| moves[i], inputs, targets, positions))
+        Ok(network.loss_and_some_gradients(&|i| moves[i], &batch))
     }
 
     fn loss(
@@ -189,9 +181,9 @@ impl Landscape for NetworkLoss<'_> {
         chains: &[u64],
         draw: u64,
     ) -> Result<Tensor<1>, AnalysisError> {
-        let (inputs, targets) = self.minibatches.stacked(chains, draw);
-        let network = Transformer::from_parameters(self.config, weights.to_vec());
-        Ok(network.mean_loss(inputs, targets, self.minibatches.positions()))
+        let batch = self.minibatches.stacked(chains, draw);
+        let network = Network::new(self.config.clone(), weights.to_vec());
+        Ok(network.mean_loss(&batch))
     }
 
     /// On a CPU every chain is work of its own for a free core; on a GPU one pass moves all of

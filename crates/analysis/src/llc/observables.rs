@@ -4,8 +4,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use burn::tensor::{Int, Tensor};
-use ontogeny_model::{Transformer, TransformerConfig};
+use burn::tensor::Tensor;
+use ontogeny_model::{Batch, Network, NetworkConfig};
 
 use super::walk::{self, Observer};
 use crate::error::AnalysisError;
@@ -136,9 +136,9 @@ pub struct Observed {
 /// Tokens that are looked at on every draw.
 pub struct Probed<'a> {
     /// What the networks are.
-    pub config: &'a TransformerConfig,
-    /// Inputs and targets, `[1, S·T]` each.
-    pub tokens: (Tensor<2, Int>, Tensor<2, Int>),
+    pub config: &'a NetworkConfig,
+    /// The sequences, as a batch of one replica.
+    pub batch: Batch,
     /// S.
     pub sequences: usize,
     /// T.
@@ -170,10 +170,9 @@ impl Observer for Watching<'_> {
     fn see(&mut self, weights: &[Tensor<3>], losses: &Tensor<1>) -> Result<(), AnalysisError> {
         let probed = self.probed;
         let [chains, _, _] = weights[0].dims();
-        let network = Transformer::from_parameters(probed.config, weights.to_vec());
-        let (inputs, targets) = &probed.tokens;
-        let [inputs, targets] = [inputs, targets].map(|t| t.clone().repeat_dim(0, chains));
-        let by_token = network.loss_by_position(inputs, targets, probed.positions);
+        let network = Network::new(probed.config.clone(), weights.to_vec());
+        let batch = Batch::stack(vec![probed.batch.clone(); chains]);
+        let by_token = network.loss_by_row(&batch);
         let by_token = by_token
             .try_into_vec_as::<f32>()
             .map_err(|e| AnalysisError::Device(e.to_string()))?;

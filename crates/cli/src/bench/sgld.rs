@@ -4,9 +4,9 @@ use anyhow::Result;
 use burn::tensor::Tensor;
 use ontogeny_analysis::sampler::{Chains, Mask, Rule, Settings};
 use ontogeny_model::device::Chosen;
-use ontogeny_model::{ModelError, Transformer, weights};
+use ontogeny_model::{ModelError, Network, weights};
 use ontogeny_store::Stream;
-use ontogeny_training::tokens;
+use ontogeny_training::batch_of;
 use rayon::prelude::*;
 
 use super::{Named, Plan, Times, Workload};
@@ -46,12 +46,12 @@ pub fn time(plan: &Plan, chosen: &Chosen) -> Result<Times> {
                 for step in 0..steps {
                     let batch = |&c: &usize| pools[c][step % pools[c].len()].clone();
                     let batches: Vec<_> = own.iter().map(batch).collect();
-                    let (inputs, targets) = tokens(&batches, device);
+                    let batch = batch_of(&batches, device);
                     // The network shares its memory with the chains, which update it in place: it
                     // must be gone by then.
                     let evaluate = |weights: &[Tensor<3>]| {
-                        let at = Transformer::from_parameters(config, weights.to_vec());
-                        at.loss_and_gradients(inputs.clone(), targets.clone(), config.n_ctx)
+                        let at = Network::new(config.clone(), weights.to_vec());
+                        at.loss_and_gradients(&batch)
                     };
                     let here = evaluate(chains.weights());
                     losses.push(here.0.clone());

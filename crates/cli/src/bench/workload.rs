@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 use ontogeny_data::Sequences;
-use ontogeny_model::{Activation, Init, Norm, Positions, Transformer, TransformerConfig, init};
+use ontogeny_model::{Activation, Init, Network, Norm, Positions, TransformerConfig, init};
 use ontogeny_store::Stream;
 use serde::Serialize;
 
@@ -102,12 +102,12 @@ impl Workload {
     }
 
     /// `replicas` networks, each with weights of its own.
-    pub fn draw(self, replicas: usize, device: &Device) -> Transformer {
+    pub fn draw(self, replicas: usize, device: &Device) -> Network {
         let config = self.network();
         let each: Vec<_> = (0..replicas as u64)
             .map(|r| (config.init, Stream::new(r, "bench weights", &[])))
             .collect();
-        init::draw(&config, &each, device)
+        init::draw(config, &each, device)
     }
 
     /// Batches of uniform random tokens for one replica.

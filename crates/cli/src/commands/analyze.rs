@@ -158,7 +158,7 @@ pub fn group_plan(run: &Run, group: &Group, checkpoints: CheckpointFolder) -> Gr
     GroupPlan {
         network: group.network.clone(),
         checkpoints,
-        icl: run.config.analysis.icl_positions(group.network.n_ctx),
+        icl: run.config.analysis.icl_positions(group.network.n_ctx()),
         replicas: group
             .replicas
             .iter()

@@ -126,11 +126,11 @@ fn found(
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Option<Stored>> {
     let first = &run.groups[0];
-    let (d_vocab, n_ctx) = (first.network.d_vocab, first.network.n_ctx);
+    let (d_vocab, n_ctx) = (first.network.d_out(), first.network.n_ctx());
     let (mut members, mut folders, mut left_out) = (Vec::<Member>::new(), Vec::new(), Vec::new());
     for group in &run.groups {
         let network = &group.network;
-        let alike = network.d_vocab == d_vocab && network.n_ctx == n_ctx;
+        let alike = network.d_out() == d_vocab && network.n_ctx() == n_ctx;
         if alike {
             folders.push(group.written_checkpoints(run, folder)?);
         }
@@ -140,7 +140,8 @@ fn found(
             let reason = if !alike {
                 format!(
                     "its vocabulary is {} and its context {}, and not {d_vocab} and {n_ctx}",
-                    network.d_vocab, network.n_ctx
+                    network.d_out(),
+                    network.n_ctx()
                 )
             } else if siblings >= replicas_per_arm {
                 format!("there are {replicas_per_arm} replicas of its arm already")

@@ -102,7 +102,7 @@ fn prepare(a: &ForkArguments, parent: &Run, folder: &RunFolder, at: Step) -> Res
         set.push(format!("name={}", toml::Value::String(name)));
     }
     // Other data may have fewer tokens; the network keeps its own number.
-    let mut vocabularies = parent.groups.iter().map(|g| g.network.d_vocab);
+    let mut vocabularies = parent.groups.iter().map(|g| g.network.d_out());
     if let Some(d_vocab) = vocabularies.next()
         && vocabularies.all(|other| other == d_vocab)
     {

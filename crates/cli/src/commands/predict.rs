@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use burn::tensor::{Int, Tensor, TensorData, activation};
 use ontogeny_data::{EncodedText, Source};
-use ontogeny_model::weights;
+use ontogeny_model::{Inputs, weights};
 use serde_json::json;
 
 use super::{SCHEMA, print_json, replica_of};
@@ -23,7 +23,13 @@ pub fn command(a: &PredictArguments, json: bool) -> Result<()> {
     let checkpoint = checkpoint.alone(&name)?;
     let chosen = place::device(&a.device)?;
     let network = weights::from_checkpoint(&checkpoint, &a.checkpoint, &chosen.device)?;
-    let c = network.config().clone();
+    let config = network.config();
+    anyhow::ensure!(
+        config.transformer().is_some(),
+        "{}: its network reads vectors; predict is for networks that read tokens",
+        a.checkpoint.display()
+    );
+    let (n_ctx, d_vocab) = (config.n_ctx(), config.d_out());
 
     let source = source_beside(&a.checkpoint);
     let EncodedText { tokens, notices } = match (&a.tokens, &a.text) {
@@ -39,28 +45,28 @@ pub fn command(a: &PredictArguments, json: bool) -> Result<()> {
     };
     anyhow::ensure!(!tokens.is_empty(), "there is no token to predict from");
     anyhow::ensure!(
-        tokens.len() <= c.n_ctx,
+        tokens.len() <= n_ctx,
         "{} tokens are more than the {} positions of the network: give fewer",
         tokens.len(),
-        c.n_ctx
+        n_ctx
     );
     for notice in &notices {
         errln!("note: {notice}");
     }
-    if let Some(stranger) = tokens.iter().find(|&&t| t as usize >= c.d_vocab) {
+    if let Some(stranger) = tokens.iter().find(|&&t| t as usize >= d_vocab) {
         anyhow::bail!(
             "token {stranger} is not in the vocabulary; tokens go from 0 to {}",
-            c.d_vocab - 1
+            d_vocab - 1
         );
     }
     let ids: Vec<i32> = tokens.iter().map(|&t| t as i32).collect();
     let inputs =
         Tensor::<2, Int>::from_data(TensorData::new(ids, [1, tokens.len()]), &chosen.device);
-    let logits = network.forward(inputs, tokens.len());
+    let logits = network.outputs(&Inputs::Tokens(inputs), tokens.len());
     let values = activation::log_softmax(logits, 2)
         .try_into_vec_as::<f32>()
         .map_err(|e| anyhow::anyhow!("could not read the result: {e}"))?;
-    let rows: Vec<&[f32]> = values.chunks_exact(c.d_vocab).collect();
+    let rows: Vec<&[f32]> = values.chunks_exact(d_vocab).collect();
     if json {
         print_json(&json!({ "schema": SCHEMA, "tokens": tokens, "log_probs": rows }));
         return Ok(());

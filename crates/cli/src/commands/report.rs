@@ -119,18 +119,8 @@ fn input(
         title: run.config.name.clone(),
         run: folder.root().display().to_string(),
         summary: format!(
-            "{} layers of {} heads{}, width {}, context {}, {} tokens of vocabulary; {} replica{} \
-             trained for {} steps",
-            c.n_layers,
-            c.n_heads,
-            if c.d_mlp > 0 {
-                " with MLPs"
-            } else {
-                ", attention only"
-            },
-            c.d_model,
-            c.n_ctx,
-            c.d_vocab,
+            "{}; {} replica{} trained for {} steps",
+            c.describe(),
             run.replicas().count(),
             if run.replicas().count() == 1 { "" } else { "s" },
             group.training.steps,

@@ -1,14 +1,14 @@
 //! Names of components.
 
 use ontogeny_analysis::component;
-use ontogeny_model::{Activation, Init, Norm, Positions, TransformerConfig};
+use ontogeny_model::{Activation, Init, NetworkConfig, Norm, Positions, TransformerConfig};
 
 use super::{Adapter, Verdict};
 use crate::dice::Dice;
 
 /// Names for a network of two layers and three heads.
 pub struct Components {
-    network: TransformerConfig,
+    network: NetworkConfig,
 }
 
 const WORDS: [&str; 17] = [
@@ -20,7 +20,7 @@ impl Components {
     /// The network.
     pub fn new() -> Self {
         Self {
-            network: TransformerConfig {
+            network: NetworkConfig::Transformer(TransformerConfig {
                 n_layers: 2,
                 n_heads: 3,
                 d_model: 8,
@@ -34,7 +34,7 @@ impl Components {
                 n_ctx: 6,
                 d_vocab: 11,
                 init: Init::default(),
-            },
+            }),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use burn::tensor::Device;
-use ontogeny_model::{Layout, TransformerConfig, weights};
+use ontogeny_model::{Layout, NetworkConfig, weights};
 use ontogeny_store::{Checkpoint, NamedTensor, Step};
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use crate::golden::Golden;
 use crate::values;
 
 /// A tensor for each parameter, in which no two numbers are equal.
-fn numbered(config: &TransformerConfig, replicas: usize) -> Vec<NamedTensor> {
+fn numbered(config: &NetworkConfig, replicas: usize) -> Vec<NamedTensor> {
     let mut next = 0.0_f32;
     config
         .parameters()
@@ -72,7 +72,8 @@ fn heads_lie_side_by_side_in_computation() {
     let config = golden.network().config().clone();
     let tensors = numbered(&config, 2);
     let network = weights::from_named(&config, 2, &tensors, &Device::flex()).unwrap();
-    let (heads, d_model, d_head) = (config.n_heads, config.d_model, config.d_head);
+    let c = config.transformer().unwrap();
+    let (heads, d_model, d_head) = (c.n_heads, c.d_model, c.d_head);
     let mut seen = Vec::new();
     for ((spec, on_disk), computed) in config
         .parameters()
@@ -115,7 +116,7 @@ fn heads_lie_side_by_side_in_computation() {
 }
 
 /// A checkpoint of two replicas of the attention-only network, and its configuration.
-fn checkpoint() -> (Checkpoint, TransformerConfig) {
+fn checkpoint() -> (Checkpoint, NetworkConfig) {
     let golden = Golden::all()
         .find(|g| g.variant == "attention_only")
         .unwrap();

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use burn::tensor::Device;
-use ontogeny_model::{Init, Transformer, TransformerConfig, weights};
+use ontogeny_model::{Init, Network, NetworkConfig, weights};
 use ontogeny_store::NamedTensor;
 use safetensors::SafeTensors;
 use serde::de::DeserializeOwned;
@@ -62,7 +62,7 @@ impl Golden {
 
     /// The configuration, in the words of this crate and with an initialisation, which the golden
     /// weights make no use of.
-    fn config(&self) -> TransformerConfig {
+    fn config(&self) -> NetworkConfig {
         let mut config: Value = self.json("config");
         let fields = config.as_object_mut().unwrap();
         let activation = fields.remove("act").unwrap();
@@ -75,7 +75,7 @@ impl Golden {
     }
 
     /// The golden weights as a stack of one.
-    pub fn network(&self) -> Transformer {
+    pub fn network(&self) -> Network {
         let tensors: Vec<NamedTensor> = self
             .tensors
             .iter()

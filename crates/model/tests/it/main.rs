@@ -13,12 +13,18 @@ mod values;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use golden::Golden;
-use ontogeny_model::Transformer;
+use ontogeny_model::{Batch, Network};
 
-/// Inputs and targets of the golden batch, `[replicas, batch · n_ctx]` each. Replica `i` reads
-/// every token `shifts[i]` further on in the vocabulary, so that no two read the same.
-fn batch(golden: &Golden, network: &Transformer, shifts: &[usize]) -> [Tensor<2, Int>; 2] {
-    let config = network.config();
+/// The golden batch of each replica. Replica `i` reads every token `shifts[i]` further on in the
+/// vocabulary, so that no two read the same.
+fn batch(golden: &Golden, network: &Network, shifts: &[usize]) -> Batch {
+    let [inputs, targets] = tokens(golden, network, shifts);
+    Batch::of_tokens(inputs, targets, network.config().n_ctx())
+}
+
+/// Its inputs and targets, `[replicas, batch · n_ctx]` each.
+fn tokens(golden: &Golden, network: &Network, shifts: &[usize]) -> [Tensor<2, Int>; 2] {
+    let config = network.config().transformer().unwrap();
     let tokens = golden.values("tokens");
     let rows = tokens.len() / (config.n_ctx + 1);
     [0, 1].map(|from| {
@@ -38,11 +44,11 @@ fn batch(golden: &Golden, network: &Transformer, shifts: &[usize]) -> [Tensor<2,
 }
 
 /// The gradient of each replica's loss, in the place of its parameters.
-fn gradients(network: &Transformer, [inputs, targets]: [Tensor<2, Int>; 2]) -> Transformer {
+fn gradients(network: &Network, batch: &Batch) -> Network {
     let tracked = network.tracked(|_| true);
-    let loss = tracked.loss(inputs, targets, network.config().n_ctx);
-    let mut gradients = loss.sum().backward();
-    tracked.map(|p| p.grad_remove(&mut gradients).unwrap())
+    let mut gradients = tracked.loss(batch).sum().backward();
+    let parameters = tracked.parameters().clone();
+    tracked.with(parameters.map(|p| p.grad_remove(&mut gradients).unwrap()))
 }
 
 /// A tensor's values, row major.

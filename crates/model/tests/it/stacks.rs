@@ -1,7 +1,7 @@
 //! A stack gives each replica the bits it would have had alone.
 
 use burn::tensor::Device;
-use ontogeny_model::{Init, InitKind, Transformer, TransformerConfig, init, weights};
+use ontogeny_model::{Init, InitKind, Network, NetworkConfig, init, weights};
 use ontogeny_store::Stream;
 
 use crate::golden::Golden;
@@ -11,17 +11,17 @@ use crate::{batch, gradients, values};
 const SHIFTS: [usize; 3] = [0, 4, 7];
 
 /// Weights of another size than the golden ones, so that a mix-up cannot go unseen.
-fn draw(config: &TransformerConfig, seed: u64) -> Transformer {
+fn draw(config: &NetworkConfig, seed: u64) -> Network {
     let init = Init {
         kind: InitKind::Normal,
         scale: 3.0 * (seed + 1) as f64,
     };
     let stream = Stream::new(seed, "weights", &[]);
-    init::draw(config, &[(init, stream)], &Device::flex())
+    init::draw(config.clone(), &[(init, stream)], &Device::flex())
 }
 
 /// Three networks of one shape, the golden one in the given slot.
-fn three(golden: &Golden, slot: usize) -> Vec<Transformer> {
+fn three(golden: &Golden, slot: usize) -> Vec<Network> {
     let network = golden.network();
     let (one, other) = (draw(network.config(), 0), draw(network.config(), 1));
     let mut parts = vec![one, other];
@@ -37,16 +37,14 @@ fn bits(values: Vec<f32>) -> Vec<u32> {
 /// batch of `shifts[i]`.
 fn all(
     golden: &Golden,
-    stack: &Transformer,
+    stack: &Network,
     shifts: &[usize],
     replica: usize,
 ) -> Vec<(String, Vec<u32>)> {
-    let n_ctx = stack.config().n_ctx;
     let read = batch(golden, stack, shifts);
-    let [inputs, targets] = read.clone();
-    let loss = stack.loss(inputs.clone(), targets.clone(), n_ctx);
-    let by_position = stack.loss_by_position(inputs.clone(), targets, n_ctx);
-    let trace = stack.forward_traced(inputs, n_ctx);
+    let loss = stack.loss(&read);
+    let by_position = stack.loss_by_row(&read);
+    let trace = stack.trace(&read.inputs, read.positions).unwrap();
     let mut found = vec![
         ("loss".to_owned(), values(loss.narrow(0, replica, 1))),
         (
@@ -70,7 +68,7 @@ fn all(
             values(residual.narrow(0, replica, 1)),
         ));
     }
-    let gradients = gradients(stack, read).narrow(replica, 1);
+    let gradients = gradients(stack, &read).narrow(replica, 1);
     for gradient in weights::to_named(&gradients).unwrap() {
         found.push((format!("gradient of {}", gradient.name), gradient.data));
     }
@@ -85,7 +83,7 @@ fn each_replica_computes_what_it_would_alone() {
     for golden in Golden::all() {
         for slot in 0..3 {
             let parts = three(&golden, slot);
-            let stack = Transformer::stack(parts.clone());
+            let stack = Network::stack(parts.clone());
             for (i, part) in parts.iter().enumerate() {
                 let together = all(&golden, &stack, &SHIFTS, i);
                 let alone = all(&golden, part, &SHIFTS[i..=i], 0);
@@ -103,12 +101,10 @@ fn each_replica_computes_what_it_would_alone() {
 #[test]
 fn some_gradients_are_those_of_all() {
     for golden in Golden::all() {
-        let stack = Transformer::stack(three(&golden, 1));
-        let [inputs, targets] = batch(&golden, &stack, &SHIFTS);
-        let n_ctx = stack.config().n_ctx;
+        let stack = Network::stack(three(&golden, 1));
+        let batch = batch(&golden, &stack, &SHIFTS);
         let of = |wanted: &(dyn Fn(usize) -> bool + Sync)| {
-            let (loss, gradients) =
-                stack.loss_and_some_gradients(wanted, inputs.clone(), targets.clone(), n_ctx);
+            let (loss, gradients) = stack.loss_and_some_gradients(wanted, &batch);
             let gradients: Vec<_> = gradients.into_iter().map(|g| bits(values(g))).collect();
             (bits(values(loss)), gradients)
         };
@@ -132,9 +128,10 @@ fn a_replica_that_is_not_finite_keeps_it_to_itself() {
     for golden in Golden::all() {
         for sick in 0..3 {
             let mut parts = three(&golden, 1);
-            let healthy = Transformer::stack(parts.clone());
-            parts[sick] = parts[sick].clone().map(|p| p * f32::NAN);
-            let stack = Transformer::stack(parts);
+            let healthy = Network::stack(parts.clone());
+            let sickened = parts[sick].parameters().clone().map(|p| p * f32::NAN);
+            parts[sick] = parts[sick].with(sickened);
+            let stack = Network::stack(parts);
             for i in 0..3 {
                 let found = all(&golden, &stack, &SHIFTS, i);
                 if i == sick {
@@ -158,9 +155,13 @@ fn replicas_are_drawn_as_they_would_be_alone() {
         .collect();
     for golden in Golden::all() {
         let config = golden.network().config().clone();
-        let stack = init::draw(&config, &replicas, &Device::flex());
+        let stack = init::draw(config.clone(), &replicas, &Device::flex());
         for (i, replica) in replicas.iter().enumerate() {
-            let alone = init::draw(&config, std::slice::from_ref(replica), &Device::flex());
+            let alone = init::draw(
+                config.clone(),
+                std::slice::from_ref(replica),
+                &Device::flex(),
+            );
             assert_eq!(
                 weights::to_named(&stack.narrow(i, 1)).unwrap(),
                 weights::to_named(&alone).unwrap(),
@@ -176,7 +177,7 @@ fn replicas_are_drawn_as_they_would_be_alone() {
 fn repeated_replicas_lie_beside_each_other() {
     for golden in Golden::all() {
         let parts = three(&golden, 0);
-        let repeated = Transformer::stack(parts.clone()).repeat(2);
+        let repeated = Network::stack(parts.clone()).repeat(2);
         assert_eq!(repeated.replicas(), 6);
         for i in 0..6 {
             assert_eq!(

@@ -1,24 +1,23 @@
 //! Logits, loss, gradients and traces against the golden values.
 
 use burn::tensor::{Int, Tensor};
-use ontogeny_model::weights;
+use ontogeny_model::{Inputs, weights};
 
 use crate::golden::Golden;
-use crate::{batch, gradients, values};
+use crate::{batch, gradients, tokens, values};
 
 #[test]
 fn logits_and_loss_are_the_golden_ones() {
     for golden in Golden::all() {
         let network = golden.network();
-        let n_ctx = network.config().n_ctx;
-        let [inputs, targets] = batch(&golden, &network, &[0]);
-        golden.check("logits", &values(network.forward(inputs.clone(), n_ctx)));
+        let batch = batch(&golden, &network, &[0]);
         golden.check(
-            "loss",
-            &values(network.loss(inputs.clone(), targets.clone(), n_ctx)),
+            "logits",
+            &values(network.outputs(&batch.inputs, batch.positions)),
         );
-        let by_position = values(network.loss_by_position(inputs, targets, n_ctx));
-        let mean = by_position.iter().sum::<f32>() / by_position.len() as f32;
+        golden.check("loss", &values(network.loss(&batch)));
+        let by_row = values(network.loss_by_row(&batch));
+        let mean = by_row.iter().sum::<f32>() / by_row.len() as f32;
         golden.check("loss", &[mean]);
     }
 }
@@ -27,7 +26,7 @@ fn logits_and_loss_are_the_golden_ones() {
 fn every_gradient_is_the_golden_one() {
     for golden in Golden::all() {
         let network = golden.network();
-        let gradients = gradients(&network, batch(&golden, &network, &[0]));
+        let gradients = gradients(&network, &batch(&golden, &network, &[0]));
         let named = weights::to_named(&gradients).unwrap();
         assert_eq!(named.len(), network.config().parameters().len());
         for gradient in named {
@@ -40,11 +39,11 @@ fn every_gradient_is_the_golden_one() {
 fn a_trace_holds_the_golden_patterns_and_residual_streams() {
     for golden in Golden::all() {
         let network = golden.network();
-        let (layers, n_ctx) = (network.config().n_layers, network.config().n_ctx);
-        let [inputs, _] = batch(&golden, &network, &[0]);
-        let trace = network.forward_traced(inputs.clone(), n_ctx);
+        let layers = network.config().transformer().unwrap().n_layers;
+        let batch = batch(&golden, &network, &[0]);
+        let trace = network.trace(&batch.inputs, batch.positions).unwrap();
         // Tracing must not change what is computed.
-        let untraced = network.forward(inputs, n_ctx);
+        let untraced = network.outputs(&batch.inputs, batch.positions);
         assert_eq!(values(trace.logits), values(untraced), "{}", golden.variant);
         assert_eq!(
             (trace.patterns.len(), trace.residuals.len()),
@@ -69,17 +68,17 @@ fn a_trace_holds_the_golden_patterns_and_residual_streams() {
 fn a_shorter_sequence_has_the_logits_of_its_place_in_the_longer_one() {
     for golden in Golden::all() {
         let network = golden.network();
-        let (n_ctx, v) = (network.config().n_ctx, network.config().d_vocab);
-        let [inputs, _] = batch(&golden, &network, &[0]);
+        let (n_ctx, v) = (network.config().n_ctx(), network.config().d_out());
+        let [inputs, _] = tokens(&golden, &network, &[0]);
         let rows = inputs.dims()[1] / n_ctx;
-        let whole = values(network.forward(inputs.clone(), n_ctx));
+        let whole = values(network.outputs(&Inputs::Tokens(inputs.clone()), n_ctx));
         for t in 1..n_ctx {
             let shorter: Tensor<2, Int> = inputs
                 .clone()
                 .reshape([rows, n_ctx])
                 .narrow(1, 0, t)
                 .reshape([1, rows * t]);
-            let found = values(network.forward(shorter, t));
+            let found = values(network.outputs(&Inputs::Tokens(shorter), t));
             let expected: Vec<f32> = whole
                 .chunks_exact(n_ctx * v)
                 .flat_map(|row| &row[..t * v])

@@ -337,9 +337,9 @@ fn presets_load_and_say_what_there_is() {
 #[test]
 fn a_network_takes_its_vocabulary_from_the_source() {
     let config = load("", &[]).config.model;
-    assert_eq!(config.build(64).unwrap().d_vocab, 64);
+    assert_eq!(config.build(64).unwrap().d_out(), 64);
     let config = load("model.d_vocab = 100", &[]).config.model;
-    assert_eq!(config.build(64).unwrap().d_vocab, 100);
+    assert_eq!(config.build(64).unwrap().d_out(), 100);
     let error = config.build(101).unwrap_err();
     assert_eq!(
         error.to_string(),

@@ -1,6 +1,8 @@
 //! `[model]`: the network as it is typed.
 
-use ontogeny_model::{Activation, Init, ModelError, Norm, Positions, TransformerConfig};
+use ontogeny_model::{
+    Activation, Init, ModelError, NetworkConfig, Norm, Positions, TransformerConfig,
+};
 use serde::{Deserialize, Serialize};
 
 use super::validate::{Problem, at_least, at_most};
@@ -71,7 +73,7 @@ impl ModelSection {
     ///
     /// # Errors
     /// [`ModelError::Config`] if `d_vocab` is set to less than that, or the shape makes no network.
-    pub fn build(&self, source_vocab: usize) -> Result<TransformerConfig, ModelError> {
+    pub fn build(&self, source_vocab: usize) -> Result<NetworkConfig, ModelError> {
         let d_vocab = self.d_vocab.unwrap_or(source_vocab);
         if d_vocab < source_vocab {
             return Err(ModelError::config(
@@ -97,7 +99,7 @@ impl ModelSection {
             init: self.init,
         };
         config.validate()?;
-        Ok(config)
+        Ok(config.into())
     }
 
     pub(super) fn validate(&self) -> Result<(), Problem> {

@@ -76,7 +76,7 @@ fn a_step_launches_no_more_for_more_replicas_and_reads_nothing_back() {
             weight_decay: column(0.1),
             clip: column(1.0),
         };
-        let mut stack = Stack::new(init::draw(&CONFIG, &each, &device), hyper);
+        let mut stack = Stack::new(init::draw(CONFIG, &each, &device), hyper);
         let mut advance = |from: u64| {
             for step in from..from + STEPS {
                 let batches = vec![batch(step); replicas];

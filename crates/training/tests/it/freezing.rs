@@ -1,7 +1,7 @@
 //! A replica that is no longer finite is frozen; the others go on unharmed.
 
 use burn::tensor::Tensor;
-use ontogeny_model::Transformer;
+use ontogeny_model::Parameters;
 use ontogeny_training::optimizer::Optimizer;
 
 use crate::members::{Member, RULES, advance, architectures, stack, state_of, three};
@@ -71,8 +71,7 @@ fn weights_that_hold_one_nan_are_never_updated() {
         let [_, rows, cols] = last.dims();
         let nan = Tensor::<3>::full([1, 1, 1], f32::NAN, &last.device());
         parameters.push(last.slice_assign([0..1, rows - 1..rows, cols - 1..cols], nan));
-        let config = member.network.config().clone();
-        member.network = Transformer::from_parameters(&config, parameters);
+        member.network = member.network.with(Parameters::new(parameters));
     };
     for rule in RULES {
         check(rule, spoil, 0);

@@ -91,7 +91,7 @@ fn ten_updates_are_the_golden_ones() {
         let runs: BTreeMap<String, Settings> = golden.json("optimizers");
         for (run, settings) in runs {
             let network = golden.network();
-            let len = network.config().n_ctx + 1;
+            let len = network.config().n_ctx() + 1;
             let mut stack = Stack::new(network, settings.hyper());
             let outcomes: Vec<ReplicaOutcome> = batches(&golden, &run, len)
                 .into_iter()

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use burn::tensor::Device;
 use ontogeny_data::Sequences;
-use ontogeny_model::{Init, Transformer, TransformerConfig, init};
+use ontogeny_model::{Init, Network, NetworkConfig, init};
 use ontogeny_store::{NamedTensor, Stream};
 use ontogeny_training::optimizer::Optimizer;
 use ontogeny_training::{Hyper, ReplicaOutcome, Stack, column};
@@ -27,7 +27,7 @@ pub const RULES: [Optimizer; 2] = [
 /// One replica, apart from any stack.
 #[derive(Clone)]
 pub struct Member {
-    pub network: Transformer,
+    pub network: Network,
     pub learning_rate: f64,
     pub weight_decay: f64,
     pub clip: f64,
@@ -39,12 +39,12 @@ pub struct Member {
 pub type Record = (u32, u32, Option<u64>);
 
 /// The architectures to try.
-pub fn architectures() -> impl Iterator<Item = (&'static str, TransformerConfig)> {
+pub fn architectures() -> impl Iterator<Item = (&'static str, NetworkConfig)> {
     Golden::all().map(|g| (g.variant, g.network().config().clone()))
 }
 
 /// Three members: none decays, clips or learns like another.
-pub fn three(config: &TransformerConfig) -> Vec<Member> {
+pub fn three(config: &NetworkConfig) -> Vec<Member> {
     let rates = [(1e-2, 0.05, 0.5), (3e-3, 0.0, 0.0), (1e-1, 0.3, 1e-2)];
     rates
         .into_iter()
@@ -52,7 +52,7 @@ pub fn three(config: &TransformerConfig) -> Vec<Member> {
         .map(|((learning_rate, weight_decay, clip), seed)| {
             let replica = (Init::default(), Stream::new(seed, "weights", &[]));
             Member {
-                network: init::draw(config, &[replica], &Device::flex()),
+                network: init::draw(config.clone(), &[replica], &Device::flex()),
                 learning_rate,
                 weight_decay,
                 clip,
@@ -75,7 +75,7 @@ pub fn stack(optimizer: Optimizer, members: &[Member]) -> Stack {
         clip: each(|m| m.clip),
     };
     let networks = members.iter().map(|m| m.network.clone()).collect();
-    Stack::new(Transformer::stack(networks), hyper)
+    Stack::new(Network::stack(networks), hyper)
 }
 
 /// Updates the stack of these members at each step; for each step, each member's record.
@@ -104,11 +104,11 @@ fn record(outcome: ReplicaOutcome) -> Record {
 }
 
 /// Tokens uniform over the vocabulary: a function of seed and step.
-fn batch(config: &TransformerConfig, seed: u64, step: u64) -> Sequences {
-    let len = config.n_ctx + 1;
+fn batch(config: &NetworkConfig, seed: u64, step: u64) -> Sequences {
+    let (len, vocabulary) = (config.n_ctx() + 1, config.d_out() as u32);
     let mut uniform = vec![0.0; ROWS * len];
     Stream::new(seed, "tokens", &[]).fill_uniform(step, &mut uniform);
-    let token = |u: f32| ((u * config.d_vocab as f32) as u32).min(config.d_vocab as u32 - 1);
+    let token = |u: f32| ((u * vocabulary as f32) as u32).min(vocabulary - 1);
     Sequences {
         tokens: uniform.into_iter().map(token).collect(),
         rows: ROWS,
