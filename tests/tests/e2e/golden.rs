@@ -7,6 +7,11 @@
 //!
 //! `ONTOGENY_GOLDEN=write cargo test … golden` writes the records anew.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests fail as tests do; the lint knows only functions marked as tests"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
