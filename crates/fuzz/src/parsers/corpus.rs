@@ -1,5 +1,7 @@
 //! Corpora of JSON lines and of plain text.
 
+use std::thread;
+
 use anyhow::{Context, Result};
 use ontogeny_data::{Source, SourceSpec, Split};
 use ontogeny_store::Stream;
@@ -18,8 +20,29 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Trains the smallest tokenizer there is.
+    /// With three tokens, one of them for all unknown words: a file of a few hundred bytes, since it
+    /// is read again with every input.
     pub fn new() -> Result<Self> {
+        let scratch = Scratch::new()?;
+        let tokenizer = json!({
+            "version": "1.0", "truncation": null, "padding": null, "normalizer": null,
+            "added_tokens": [{
+                "id": 0, "content": "<|endoftext|>", "single_word": false, "lstrip": false,
+                "rstrip": false, "normalized": false, "special": true,
+            }],
+            "pre_tokenizer": { "type": "Whitespace" }, "post_processor": null, "decoder": null,
+            "model": {
+                "type": "WordLevel", "unk_token": "<unk>",
+                "vocab": { "<|endoftext|>": 0, "<unk>": 1, "so": 2 },
+            },
+        });
+        let tokenizer = tokenizer.to_string();
+        scratch.put("tokenizer.json", tokenizer.as_bytes());
+        Ok(Self { scratch, tokenizer })
+    }
+
+    /// With the smallest tokenizer that is trained.
+    pub fn trained() -> Result<Self> {
         let scratch = Scratch::new()?;
         scratch.put(
             "first.txt",
@@ -54,7 +77,10 @@ impl Reading {
         });
         let spec: SourceSpec = serde_json::from_value(spec).context("a specification")?;
         let folder = self.scratch.path();
-        Ok(Source::build(&spec, N_CTX, folder, &folder.join("cache"))?)
+        let build = || Source::build(&spec, N_CTX, folder, &folder.join("cache"));
+        // The library of tokenizers keeps something for each tokenizer as long as its thread lives.
+        let built = thread::scope(|scope| scope.spawn(build).join());
+        Ok(built.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?)
     }
 
     /// Has an input read as the corpus `name`.

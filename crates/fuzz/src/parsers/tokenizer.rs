@@ -42,7 +42,7 @@ const WORDS: [&str; 20] = [
 impl TokenizerJson {
     /// Prepares a corpus and a trained tokenizer.
     pub fn new() -> Result<Self> {
-        let reading = Reading::new()?;
+        let reading = Reading::trained()?;
         reading.scratch().put("corpus.jsonl", CORPUS.as_bytes());
         let trained = serde_json::from_str(reading.tokenizer())?;
         Ok(Self { reading, trained })
