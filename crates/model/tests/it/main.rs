@@ -8,6 +8,7 @@
 
 mod disk;
 mod golden;
+mod mlp;
 mod stacks;
 mod values;
 
