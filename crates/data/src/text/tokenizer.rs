@@ -20,6 +20,9 @@ use super::words::{pieces, words};
 use crate::progress::{BuildPhase, BuildWatch, tell};
 use crate::{DataError, TextSpec};
 
+/// Bytes that a token may have: the library walks through the tree of a vocabulary by recursion.
+const LONGEST_TOKEN: usize = 1024;
+
 /// Bytes of text between two reports of progress.
 const BYTES_TOLD: usize = 4 << 20;
 /// Most memory that the pattern of all control tokens may take.
@@ -148,6 +151,15 @@ impl Tokenizer {
             return Err(wrong(
                 "not a tokenizer.json: the table of its `Precompiled` normalizer is cut off".into(),
             ));
+        }
+        if let Some(token) = longest(&json["model"]["vocab"])
+            && token.len() > LONGEST_TOKEN
+        {
+            return Err(wrong(format!(
+                "has a token of {} bytes (`{}`); at most {LONGEST_TOKEN} are possible",
+                token.len(),
+                ontogeny_store::excerpt(token)
+            )));
         }
         // The reader panics on some damaged files.
         let mut inner = contained(|| Inner::from_bytes(json.to_string()))
@@ -289,6 +301,19 @@ impl Splitting {
             }
             _ => Self::Whole,
         }
+    }
+}
+
+/// The longest token of a vocabulary: an object of tokens, or a list of lists that begin with one.
+fn longest(vocabulary: &Value) -> Option<&str> {
+    let by_length = |token: &&str| token.len();
+    match vocabulary {
+        Value::Object(tokens) => tokens.keys().map(String::as_str).max_by_key(by_length),
+        Value::Array(pieces) => {
+            let tokens = pieces.iter().filter_map(|piece| piece.get(0)?.as_str());
+            tokens.max_by_key(by_length)
+        }
+        _ => None,
     }
 }
 
@@ -471,5 +496,16 @@ mod tests {
         };
         assert!(promises_too_much(&normalizer("AAAA0AAA")));
         assert!(!promises_too_much(&normalizer("BAAAAAECAwQ=")));
+    }
+
+    #[test]
+    fn a_token_may_not_be_of_any_length() {
+        let long = ">".repeat(LONGEST_TOKEN + 1);
+        for vocabulary in [
+            serde_json::json!([["a", -1.0], [long, -2.0]]),
+            serde_json::json!({ "a": 0, long.as_str(): 1 }),
+        ] {
+            assert_eq!(longest(&vocabulary), Some(long.as_str()));
+        }
     }
 }

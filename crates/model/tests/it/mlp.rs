@@ -70,7 +70,10 @@ fn near(found: &[f32], expected: &[f32], what: &str) {
     assert_eq!(found.len(), expected.len(), "{what}");
     let largest = expected.iter().fold(1.0_f32, |most, x| most.max(x.abs()));
     for (f, e) in found.iter().zip(expected) {
-        assert!((f - e).abs() <= 100.0 * 6e-8 * largest, "{what}: {f}, not {e}");
+        assert!(
+            (f - e).abs() <= 100.0 * 6e-8 * largest,
+            "{what}: {f}, not {e}"
+        );
     }
 }
 
@@ -94,7 +97,11 @@ fn outputs_loss_and_gradients_are_those_of_the_reference() {
         assert_eq!(specs.len(), reference.gradients.len(), "{name}");
         for (spec, gradient) in specs.iter().zip(gradients) {
             let expected = &reference.gradients[&spec.name];
-            near(&values(gradient), expected, &format!("{name}: {}", spec.name));
+            near(
+                &values(gradient),
+                expected,
+                &format!("{name}: {}", spec.name),
+            );
         }
     }
 }
@@ -169,7 +176,10 @@ fn a_configuration_comes_back_from_json_and_says_its_kind() {
     }
     let unknown = serde_json::json!({ "kind": "reservoir" });
     let refused = serde_json::from_value::<NetworkConfig>(unknown).unwrap_err();
-    assert!(refused.to_string().contains("transformer, mlp"), "{refused}");
+    assert!(
+        refused.to_string().contains("transformer, mlp"),
+        "{refused}"
+    );
 }
 
 #[test]
