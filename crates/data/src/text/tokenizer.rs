@@ -20,8 +20,9 @@ use super::words::{pieces, words};
 use crate::progress::{BuildPhase, BuildWatch, tell};
 use crate::{DataError, TextSpec};
 
-/// Bytes that a token may have: the library walks through the tree of a vocabulary by recursion.
-const LONGEST_TOKEN: usize = 1024;
+/// Bytes that a piece of a unigram model may have: the library keeps them in a tree as deep as they
+/// are long.
+const LONGEST_PIECE: usize = 1024;
 
 /// Bytes of text between two reports of progress.
 const BYTES_TOLD: usize = 4 << 20;
@@ -152,11 +153,11 @@ impl Tokenizer {
                 "not a tokenizer.json: the table of its `Precompiled` normalizer is cut off".into(),
             ));
         }
-        if let Some(token) = longest(&json["model"]["vocab"])
-            && token.len() > LONGEST_TOKEN
+        if let Some(token) = longest_piece(&json["model"]["vocab"])
+            && token.len() > LONGEST_PIECE
         {
             return Err(wrong(format!(
-                "has a token of {} bytes (`{}`); at most {LONGEST_TOKEN} are possible",
+                "has a token of {} bytes (`{}`); at most {LONGEST_PIECE} are possible",
                 token.len(),
                 ontogeny_store::excerpt(token)
             )));
@@ -304,17 +305,11 @@ impl Splitting {
     }
 }
 
-/// The longest token of a vocabulary: an object of tokens, or a list of lists that begin with one.
-fn longest(vocabulary: &Value) -> Option<&str> {
-    let by_length = |token: &&str| token.len();
-    match vocabulary {
-        Value::Object(tokens) => tokens.keys().map(String::as_str).max_by_key(by_length),
-        Value::Array(pieces) => {
-            let tokens = pieces.iter().filter_map(|piece| piece.get(0)?.as_str());
-            tokens.max_by_key(by_length)
-        }
-        _ => None,
-    }
+/// The longest piece of a unigram model's vocabulary, a list of lists that begin with one.
+fn longest_piece(vocabulary: &Value) -> Option<&str> {
+    let pieces = vocabulary.as_array()?.iter();
+    let pieces = pieces.filter_map(|piece| piece.get(0)?.as_str());
+    pieces.max_by_key(|piece| piece.len())
 }
 
 /// Whether a `Precompiled` normalizer's table is longer by what it says than by what is there: the
@@ -499,13 +494,11 @@ mod tests {
     }
 
     #[test]
-    fn a_token_may_not_be_of_any_length() {
-        let long = ">".repeat(LONGEST_TOKEN + 1);
-        for vocabulary in [
-            serde_json::json!([["a", -1.0], [long, -2.0]]),
-            serde_json::json!({ "a": 0, long.as_str(): 1 }),
-        ] {
-            assert_eq!(longest(&vocabulary), Some(long.as_str()));
-        }
+    fn a_piece_may_not_be_of_any_length() {
+        let long = ">".repeat(LONGEST_PIECE + 1);
+        let pieces = serde_json::json!([["a", -1.0], [long, -2.0], 3, []]);
+        assert_eq!(longest_piece(&pieces), Some(long.as_str()));
+        // The merges of a BPE may be of any length.
+        assert_eq!(longest_piece(&serde_json::json!({ long: 1 })), None);
     }
 }
