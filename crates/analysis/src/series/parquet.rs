@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use ontogeny_store::contained;
+use ontogeny_store::{contained, oversized_page};
 use parquet::basic::{ConvertedType, LogicalType, Repetition, Type as Physical};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
@@ -16,6 +16,8 @@ use super::table::{Cell, Cells};
 /// A Parquet file whose columns are known.
 pub(super) struct Rows {
     reader: SerializedFileReader<File>,
+    /// The same file, for the headers of its pages.
+    headers: File,
 }
 
 impl Rows {
@@ -28,6 +30,7 @@ impl Rows {
             path: path.to_owned(),
             reason,
         };
+        let headers = file.try_clone().map_err(|e| wrong(e.to_string()))?;
         let reader = whole(path, || {
             SerializedFileReader::new(file).map_err(|e| {
                 wrong(format!(
@@ -35,7 +38,7 @@ impl Rows {
                 ))
             })
         })?;
-        Ok(Rows { reader })
+        Ok(Rows { reader, headers })
     }
 
     fn fields(&self) -> &[Arc<Type>] {
@@ -84,6 +87,7 @@ impl Rows {
                 });
             }
         }
+        self.check_pages(&sorted).map_err(wrong)?;
         let kept = sorted.iter().map(|&c| fields[c].clone()).collect();
         let root = self.reader.metadata().file_metadata().schema().name();
         let projection = Type::group_type_builder(root).with_fields(kept).build();
@@ -101,6 +105,28 @@ impl Rows {
             found.push((i + 1, places.iter().map(cell).collect()));
         }
         Ok(found)
+    }
+
+    /// Refuses pages that say they are larger than they can be, before memory is set aside for
+    /// them.
+    fn check_pages(&self, columns: &[usize]) -> Result<(), String> {
+        let schema = self.reader.metadata().file_metadata().schema_descr();
+        for group in self.reader.metadata().row_groups() {
+            for (leaf, chunk) in group.columns().iter().enumerate() {
+                if !columns.contains(&schema.get_column_root_idx(leaf)) {
+                    continue;
+                }
+                let (start, length) = chunk.byte_range();
+                let found = oversized_page(&self.headers, start, length);
+                if let Some(size) = found.map_err(|e| e.to_string())? {
+                    return Err(format!(
+                        "a page says that it holds {} MiB, far more than the file can: it is damaged",
+                        size >> 20
+                    ));
+                }
+            }
+        }
+        Ok(())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::Path;
 
-use ontogeny_store::contained;
+use ontogeny_store::{contained, oversized_page};
 use parquet::basic::Type as PhysicalType;
 use parquet::basic::{ConvertedType, LogicalType};
 use parquet::column::reader::ColumnReader;
@@ -39,6 +39,7 @@ fn read(path: &Path, column: &str, see: &mut dyn FnMut(Option<String>)) -> Resul
         message,
     };
     let file = File::open(path).map_err(DataError::io("open", path))?;
+    let headers = file.try_clone().map_err(DataError::io("open", path))?;
     let size = file.metadata().map_err(DataError::io("open", path))?.len();
     let most = limit(size);
     let too_long = || {
@@ -76,6 +77,15 @@ fn read(path: &Path, column: &str, see: &mut dyn FnMut(Option<String>)) -> Resul
         let chunk = rows.metadata().column(index);
         if u64::try_from(chunk.uncompressed_size()).is_ok_and(|size| size > most) {
             return Err(too_long());
+        }
+        let (start, length) = chunk.byte_range();
+        if let Some(size) =
+            oversized_page(&headers, start, length).map_err(DataError::io("read", path))?
+        {
+            return Err(damaged(format!(
+                "a page of it says that it holds {} MiB, far more than the file can",
+                size >> 20
+            )));
         }
         let told = rows.metadata().num_rows();
         let ColumnReader::ByteArrayColumnReader(mut texts) =

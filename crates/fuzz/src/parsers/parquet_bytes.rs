@@ -48,11 +48,10 @@ pub const WORDS: [&str; 8] = [
     "\u{0}\u{0}\u{0}\u{0}",
 ];
 
-/// The most memory that reading a file of this length may take. The header of a page says how long
-/// its values are when they are decompressed, up to 2³¹ bytes: the library sets them aside, without
-/// touching them, before it finds out that they are not there.
+/// The most memory that reading a file of this length may take: what a page may hold when it is
+/// decompressed counts, 64 MiB and 64 times the file, and the values made of it.
 pub fn allowance(length: usize) -> usize {
-    (1 << 31) + (64 << 20) + 2 * length
+    (64 << 20) + 2 * length + 2 * ((64 << 20) + 64 * length)
 }
 
 /// A file with a text column `text`, a column of steps, a column of values, and others by chance.
