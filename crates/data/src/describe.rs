@@ -3,12 +3,12 @@
 use ontogeny_store::{Key, Stream};
 use serde::Serialize;
 
-use crate::{Oracle, Part, Source, Split};
+use crate::{Language, Oracle, Part, Split};
 
 /// What a source is like: the data of `ontogeny data`.
 #[derive(Serialize, Clone, Debug)]
 pub struct Description {
-    /// [`Source::key`].
+    /// [`Language::key`].
     pub key: Key,
     /// Number of tokens.
     pub d_vocab: usize,
@@ -26,7 +26,7 @@ pub struct Description {
     pub first_per_sequence: f64,
     /// Input positions per sequence that hold a trigger again.
     pub repeated_per_sequence: f64,
-    /// [`Source::repeats_per_sequence`].
+    /// [`Language::repeats_per_sequence`].
     pub repeats_per_sequence: f64,
     /// Each trigger of a synthetic source; empty for text, which has hundreds.
     pub triggers: Vec<TriggerDescription>,
@@ -123,10 +123,10 @@ pub fn zipf_fit(frequencies: &[f64]) -> ZipfFit {
     }
 }
 
-/// Training sequences in the sample for [`Source::repeats_per_sequence`].
+/// Training sequences in the sample for [`Language::repeats_per_sequence`].
 const REPEATS_SAMPLE: usize = 2048;
 
-impl Source {
+impl Language {
     /// Mean number of input positions of a training sequence that hold a trigger again: chances to
     /// see that what followed it last time follows it now.
     ///

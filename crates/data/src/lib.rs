@@ -1,10 +1,12 @@
 //! Where sequences come from: sources, and each source's exact oracle predictors.
 //!
 //! A [`SourceSpec`] is what a configuration says; [`Source::build`] makes a [`Source`] of it, from
-//! which batches are drawn as a pure function of (seed, stream, index), and whose [`Oracle`]s give
-//! the probabilities at every position against which a network is measured. There are two
-//! sources: [`NgramInduction`], a synthetic language whose Bayes filter is known, and [`Text`],
-//! documents from files.
+//! which batches of examples are drawn as a pure function of (seed, stream, index). Sources come in
+//! families. A [`Language`] gives sequences of tokens, and its [`Oracle`]s the probabilities at
+//! every position against which a network is measured: [`NgramInduction`] is a synthetic language
+//! whose Bayes filter is known, [`Text`] documents from files. [`Features`] are vectors with the
+//! vectors that they should become, whose losses and critical points are known in closed form:
+//! [`Superposition`] and [`Hierarchy`].
 //!
 //! ```
 //! use std::path::Path;
@@ -15,10 +17,11 @@
 //! # fn main() -> Result<(), ontogeny_data::DataError> {
 //! let nowhere = Path::new(".");
 //! let source = Source::build(&SourceSpec::default(), 64, nowhere, nowhere)?;
-//! let batch = source.sequences(Split::Train, &Stream::new(1, "batches", &[]), 17, 2);
+//! let language = source.language().expect("sequences");
+//! let batch = language.sequences(Split::Train, &Stream::new(1, "batches", &[]), 17, 2);
 //! assert_eq!((batch.rows, batch.len), (2, 65));
-//! let log_probs = source.predict(Oracle::InContext, batch.row(0));
-//! assert_eq!(log_probs.len(), 64 * source.d_vocab());
+//! let log_probs = language.predict(Oracle::InContext, batch.row(0));
+//! assert_eq!(log_probs.len(), 64 * language.d_vocab());
 //! # Ok(())
 //! # }
 //! ```
@@ -28,6 +31,8 @@
 mod describe;
 mod draw;
 mod error;
+mod features;
+mod language;
 mod ngram_induction;
 mod progress;
 mod source;
@@ -39,8 +44,12 @@ pub use describe::{
     CorpusDescription, Description, OracleDescription, TriggerDescription, ZipfFit, zipf_fit,
 };
 pub use error::DataError;
+pub use features::{
+    Features, Hierarchy, HierarchySpec, Mode, Polygon, Superposition, SuperpositionSpec, Values,
+};
+pub use language::{LEAST_LOG_PROB, Language, Oracle, Recurrence, Sequences, TriggerPositions};
 pub use ngram_induction::{NgramInduction, NgramInductionSpec, TriggerRank};
 pub use progress::{BuildPhase, BuildProgress, BuildWatch};
-pub use source::{LEAST_LOG_PROB, Oracle, Recurrence, Sequences, Source, Split, TriggerPositions};
+pub use source::{Examples, Source, Split};
 pub use spec::SourceSpec;
 pub use text::{BagFit, CorpusSpec, EncodedText, KeptSources, Part, Text, TextSpec, TokenCache};

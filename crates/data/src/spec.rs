@@ -3,12 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 use crate::DataError;
+use crate::features::{HierarchySpec, SuperpositionSpec};
 use crate::ngram_induction::NgramInductionSpec;
 use crate::text::TextSpec;
 
 /// Which source, and how it is set.
 ///
-/// In a configuration the key `kind` chooses: `ngram_induction` or `text`.
+/// In a configuration the key `kind` chooses: `ngram_induction`, `text`, `superposition` or
+/// `hierarchy`.
 #[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum SourceSpec {
@@ -16,6 +18,10 @@ pub enum SourceSpec {
     NgramInduction(NgramInductionSpec),
     /// Text from files.
     Text(TextSpec),
+    /// Sparse features, to be said again through fewer dimensions.
+    Superposition(SuperpositionSpec),
+    /// Items with the properties that they have.
+    Hierarchy(HierarchySpec),
 }
 
 impl Default for SourceSpec {
@@ -34,6 +40,8 @@ impl SourceSpec {
         match self {
             Self::NgramInduction(spec) => spec.check(),
             Self::Text(spec) => spec.check(),
+            Self::Superposition(spec) => spec.check(),
+            Self::Hierarchy(spec) => spec.check(),
         }
     }
 }

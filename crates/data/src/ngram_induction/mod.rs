@@ -19,7 +19,7 @@ use ontogeny_store::{Key, KeyBuilder};
 use rand::Rng;
 
 use crate::draw::uniform;
-use crate::source::LEAST_LOG_PROB;
+use crate::language::LEAST_LOG_PROB;
 use crate::training_set::TrainingSet;
 use crate::{DataError, Oracle};
 use bag::{Bag, fit_power};

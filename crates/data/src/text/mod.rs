@@ -31,8 +31,8 @@ use rand::Rng;
 
 use crate::describe::CorpusDescription;
 use crate::draw::{below, weighted};
+use crate::language::LEAST_LOG_PROB;
 use crate::progress::BuildWatch;
-use crate::source::LEAST_LOG_PROB;
 use crate::training_set::TrainingSet;
 use crate::{DataError, Oracle, Split};
 use cache::TokenFile;

@@ -9,7 +9,7 @@ use ontogeny_store::{Key, write_atomically};
 use serde::{Deserialize, Serialize};
 
 use super::cache::{Header, TokenFile, path};
-use crate::{CorpusSpec, DataError, Source, SourceSpec, TextSpec};
+use crate::{CorpusSpec, DataError, Language, Source, SourceSpec, TextSpec};
 
 /// The list of a run's sources beside their tokens.
 const LIST: &str = "sources.json";
@@ -177,7 +177,8 @@ impl KeptSources {
             sources: Vec::new(),
         };
         for (spec, source) in sources {
-            let (SourceSpec::Text(spec), Source::Text(source)) = (spec, source) else {
+            let (SourceSpec::Text(spec), Some(Language::Text(source))) = (spec, source.language())
+            else {
                 continue;
             };
             let entry = KeptSource {
@@ -218,8 +219,8 @@ impl KeptSources {
     /// Whether a source, described as in the list, is made of something else than then; `None`
     /// if the list does not have it.
     pub fn differs(&self, spec: &SourceSpec, source: &Source) -> Option<bool> {
-        match (spec, source) {
-            (SourceSpec::Text(spec), Source::Text(source)) => {
+        match (spec, source.language()) {
+            (SourceSpec::Text(spec), Some(Language::Text(source))) => {
                 Some(self.content(spec)? != source.content())
             }
             _ => None,

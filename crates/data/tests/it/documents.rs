@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use flate2::Compression as Level;
 use flate2::write::GzEncoder;
-use ontogeny_data::{DataError, KeptSources, Source, SourceSpec, Split, TextSpec, TokenCache};
+use ontogeny_data::{
+    DataError, KeptSources, Language, Source, SourceSpec, Split, TextSpec, TokenCache,
+};
 use ontogeny_store::Stream;
 use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
 use parquet::data_type::{ByteArray, ByteArrayType};
@@ -33,12 +35,12 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// A few batches of both parts: equal for equal tokens.
-fn drawn(source: &Source) -> [Vec<u32>; 2] {
+fn drawn(source: &Language) -> [Vec<u32>; 2] {
     let stream = Stream::new(1, "test", &[]);
     [Split::Train, Split::HeldOut].map(|split| source.sequences(split, &stream, 0, 16).tokens)
 }
 
-fn counted(source: &Source) -> u64 {
+fn counted(source: &Language) -> u64 {
     [Split::Train, Split::HeldOut]
         .map(|split| text(source).part(split).documents)
         .iter()
@@ -429,7 +431,10 @@ fn tokens_that_were_kept_stand_for_corpora_that_are_gone() {
     let told = |part: &str| {
         let source = build(&spec, &cache).unwrap();
         assert_eq!(source.key(), before.key());
-        assert_eq!(drawn(&source), drawn(&before));
+        assert_eq!(
+            drawn(source.language().unwrap()),
+            drawn(before.language().unwrap())
+        );
         let notices = source.notices();
         assert!(notices[0].contains(part), "{notices:?}");
     };
@@ -472,7 +477,10 @@ fn tokens_that_cannot_be_written_are_kept_in_memory() {
     let build = |cache: &TokenCache| Source::build(&spec, 32, folder.path(), cache).unwrap();
     let written = build(&TokenCache::new(at("cache")));
     let unwritten = build(&TokenCache::new(at("file/cache")));
-    assert_eq!(drawn(&unwritten), drawn(&written));
+    assert_eq!(
+        drawn(unwritten.language().unwrap()),
+        drawn(written.language().unwrap())
+    );
     let notices = unwritten.notices();
     assert!(notices[0].contains("kept in memory alone"), "{notices:?}");
     // A folder that is only read is as good, where it has them.
@@ -481,6 +489,9 @@ fn tokens_that_cannot_be_written_are_kept_in_memory() {
     // Kept from memory, they are a file.
     KeptSources::keep(&at("run"), [(&spec, &unwritten)]).unwrap();
     let kept = build(&TokenCache::new(at("run")));
-    assert_eq!(drawn(&kept), drawn(&written));
+    assert_eq!(
+        drawn(kept.language().unwrap()),
+        drawn(written.language().unwrap())
+    );
     assert!(kept.notices().is_empty());
 }

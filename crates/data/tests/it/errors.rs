@@ -260,6 +260,7 @@ fn write_tokenizer(path: &Path) {
 fn words_for_a_source_of_numbers() {
     let here = Path::new(".");
     let source = Source::build(&SourceSpec::default(), 8, here, here).unwrap();
+    let source = crate::language(source);
     let error = source.encode("the").expect_err("refused");
     says(&error, &["0 to 63"]);
     assert_eq!(source.decode(&[3, 17]), ["3", "17"]);

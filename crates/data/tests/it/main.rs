@@ -17,7 +17,7 @@ mod tokens;
 
 use std::path::Path;
 
-use ontogeny_data::{DataError, Source, SourceSpec, Text, TextSpec};
+use ontogeny_data::{DataError, Language, SourceSpec, Text, TextSpec};
 
 /// About 24 000 bytes of invented text in `n` documents.
 fn documents(n: usize) -> Vec<String> {
@@ -60,14 +60,19 @@ fn text_spec(corpus: &str) -> TextSpec {
 }
 
 /// Builds a text source in a folder, with its cache beside it.
-fn build(spec: &TextSpec, folder: &Path) -> Result<Source, DataError> {
+fn build(spec: &TextSpec, folder: &Path) -> Result<Language, DataError> {
     let spec = SourceSpec::Text(spec.clone());
-    Source::build(&spec, 32, folder, &folder.join(".cache"))
+    ontogeny_data::Source::build(&spec, 32, folder, &folder.join(".cache")).map(language)
 }
 
-fn text(source: &Source) -> &Text {
+/// The source of sequences that a source is.
+fn language(source: ontogeny_data::Source) -> Language {
+    source.into_language().unwrap()
+}
+
+fn text(source: &Language) -> &Text {
     match source {
-        Source::Text(text) => text,
-        Source::NgramInduction(_) => panic!("not a text source"),
+        Language::Text(text) => text,
+        Language::NgramInduction(_) => panic!("not a text source"),
     }
 }

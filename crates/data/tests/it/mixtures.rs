@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use ontogeny_data::{CorpusSpec, Oracle, Source, Split, TextSpec};
+use ontogeny_data::{CorpusSpec, Language, Oracle, Split, TextSpec};
 use ontogeny_store::Stream;
 
 use crate::{build, documents, text, text_spec, write_texts};
@@ -31,7 +31,7 @@ fn write_corpora(folder: &Path) {
 }
 
 /// Whether a window is from the corpus of capitals; it must be from one of the two.
-fn is_high(source: &Source, window: &[u32]) -> bool {
+fn is_high(source: &Language, window: &[u32]) -> bool {
     let end = source.decode(&[text(source).end_of_text()])[0].clone();
     let piece = source.decode(window).concat().replace(&end, "");
     let [lower, upper] = [char::is_lowercase, char::is_uppercase]
@@ -114,7 +114,7 @@ fn the_oracles_are_those_of_the_mixture() {
     }
     // Of a mixture that has more of one corpus, that corpus's tokens are likelier.
     let other = build(&mixture(&[("low", 9.0), ("high", 1.0)]), folder.path()).unwrap();
-    let share_high = |source: &Source| -> f64 {
+    let share_high = |source: &Language| -> f64 {
         let frequencies = source.token_frequencies();
         let tokens = (0..d as u32).map(|t| source.decode(&[t]).concat());
         let capitals = tokens.map(|t| t.chars().filter(|c| c.is_uppercase()).count() > 1);

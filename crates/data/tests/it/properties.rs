@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ontogeny_data::{DataError, Source, SourceSpec, Split};
+use ontogeny_data::{DataError, Language, Source, SourceSpec, Split};
 use ontogeny_store::Stream;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -50,12 +50,12 @@ fn bytes_tokenizer() -> String {
     .to_string()
 }
 
-fn build(folder: &Path, corpus: &str) -> Result<Source, DataError> {
+fn build(folder: &Path, corpus: &str) -> Result<Language, DataError> {
     let spec = json!({
         "kind": "text", "corpus": corpus, "tokenizer": "tokenizer.json", "held_out": 0.5,
     });
     let spec: SourceSpec = serde_json::from_value(spec).unwrap();
-    Source::build(&spec, 1, folder, &folder.join("cache"))
+    Source::build(&spec, 1, folder, &folder.join("cache")).map(crate::language)
 }
 
 /// A folder with a tokenizer and a corpus.
@@ -67,7 +67,7 @@ fn folder(corpus: &str, bytes: &[u8]) -> tempfile::TempDir {
 }
 
 /// The source's tokens are its tokenizer's.
-fn sound(source: &Source) -> Result<(), TestCaseError> {
+fn sound(source: &Language) -> Result<(), TestCaseError> {
     for split in [Split::Train, Split::HeldOut] {
         let batch = source.sequences(split, &Stream::new(0, "fuzz", &[]), 0, 3);
         prop_assert!(
@@ -98,7 +98,7 @@ proptest! {
         let folder = folder("fuzz.jsonl", (lines.join("\n") + "\n").as_bytes());
         let source = build(folder.path(), "fuzz.jsonl").unwrap();
         sound(&source)?;
-        let Source::Text(text) = &source else {
+        let Language::Text(text) = &source else {
             return Err(TestCaseError::fail("no text"));
         };
         // A token for each byte, and one for the end of each document.

@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use ontogeny_data::{NgramInductionSpec, Oracle, Source, SourceSpec, Split};
+use ontogeny_data::{Language, NgramInductionSpec, Oracle, Source, SourceSpec, Split};
 use ontogeny_store::Stream;
 
-fn source(spec: NgramInductionSpec, n_ctx: usize) -> Source {
+fn source(spec: NgramInductionSpec, n_ctx: usize) -> Language {
     let here = Path::new(".");
-    Source::build(&SourceSpec::NgramInduction(spec), n_ctx, here, here).unwrap()
+    let source = Source::build(&SourceSpec::NgramInduction(spec), n_ctx, here, here);
+    crate::language(source.unwrap())
 }
 
 #[test]
@@ -88,7 +89,7 @@ fn a_segment_must_leave_something_to_repeat() {
             segment,
             ..NgramInductionSpec::default()
         });
-        Source::build(&spec, 16, here, here)
+        Source::build(&spec, 16, here, here).map(crate::language)
     };
     let error = build(Some(17)).expect_err("refused");
     assert_eq!(error.key(), Some("segment"));
@@ -115,7 +116,7 @@ fn a_finite_training_set_is_drawn_from_evenly_and_grows_at_its_end() {
     };
     let few = source(spec(Some(5)), 16);
     let stream = Stream::new(1, "batches", &[0]);
-    let kinds = |source: &Source, stream: &Stream, rows: usize| {
+    let kinds = |source: &Language, stream: &Stream, rows: usize| {
         let mut counts = std::collections::BTreeMap::new();
         for row in source.sequences(Split::Train, stream, 3, rows).iter() {
             *counts.entry(row.to_vec()).or_insert(0u32) += 1;

@@ -5,7 +5,9 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Mutex;
 
-use ontogeny_data::{BuildPhase, BuildProgress, DataError, Source, SourceSpec, Split, TextSpec};
+use ontogeny_data::{
+    BuildPhase, BuildProgress, DataError, Language, Source, SourceSpec, Split, TextSpec,
+};
 use ontogeny_store::Stream;
 use serde_json::{Value, json};
 
@@ -82,7 +84,7 @@ fn write_corpus(folder: &Path, texts: &[String]) {
     fs::write(folder.join("corpus.jsonl"), lines.join("\n")).unwrap();
 }
 
-fn built(texts: &[String], tokenizer: &Value) -> Result<Source, DataError> {
+fn built(texts: &[String], tokenizer: &Value) -> Result<Language, DataError> {
     build(&spec(), folder(texts, tokenizer).path())
 }
 
@@ -108,7 +110,7 @@ fn refused(texts: &[String], tokenizer: &Value, parts: &[&str]) {
 }
 
 #[track_caller]
-fn noticed(source: &Source, parts: &[&str]) {
+fn noticed(source: &Language, parts: &[&str]) {
     let notices = source.notices().join("\n");
     for part in parts {
         assert!(notices.contains(part), "{part}: {notices}");
@@ -116,7 +118,7 @@ fn noticed(source: &Source, parts: &[&str]) {
 }
 
 /// How often a token occurs in all parts.
-fn occurrences(source: &Source, token: u32) -> f64 {
+fn occurrences(source: &Language, token: u32) -> f64 {
     let train = text(source).part(Split::Train).tokens as f64;
     source.token_frequencies()[token as usize] * train
 }
@@ -146,7 +148,7 @@ fn dropout_is_switched_off() {
     };
     let (without, zero) = (with(Value::Null, &mut json), with(json!(0.0), &mut json));
     let (dropped, again) = (with(json!(0.4), &mut json), with(json!(0.4), &mut json));
-    let draw = |source: &Source| source.sequences(Split::Train, &Stream::new(1, "t", &[]), 0, 8);
+    let draw = |source: &Language| source.sequences(Split::Train, &Stream::new(1, "t", &[]), 0, 8);
     assert_eq!(draw(&without), draw(&trained));
     assert_eq!(draw(&dropped), draw(&without));
     assert_eq!(draw(&again), draw(&without));
@@ -345,7 +347,7 @@ fn a_trained_tokenizer_reads_its_own_end_as_text() {
     };
     let spelled = source("<|endoftext|>", "<|endoftext|>");
     noticed(&spelled, &["1 of 12 documents spell", "`<|endoftext|>`"]);
-    let train = |source: &Source| text(source).part(Split::Train).documents as f64;
+    let train = |source: &Language| text(source).part(Split::Train).documents as f64;
     assert!((occurrences(&spelled, 0) - train(&spelled)).abs() < 1e-6);
     let plain = source("", "<|endoftext|>");
     assert!(plain.notices().is_empty(), "{:?}", plain.notices());
