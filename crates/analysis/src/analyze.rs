@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::tensor::{Device, Tensor};
-use ontogeny_data::{Sequences, Source, Split};
+use ontogeny_data::{Language, Sequences, Source, Split};
 use ontogeny_model::device::Chosen;
 use ontogeny_model::{Network, NetworkConfig, weights};
 use ontogeny_store::{Checkpoint, CheckpointEntry, CheckpointFolder, Key, KeyBuilder, Stream};
@@ -30,7 +30,7 @@ use crate::measures::Measures;
 use crate::probe::{self, Probe};
 use crate::results::Results;
 use crate::table::MeasureRow;
-use crate::{behaviour, heads, paired, structure, tokens, traces};
+use crate::{behaviour, features, heads, paired, structure, tokens, traces};
 
 mod follow;
 
@@ -191,10 +191,11 @@ impl SharedFile {
     }
 }
 
-/// Probes of the sources that appear, made once.
+/// Probes of the sources of sequences that appear, made once.
 struct Probes {
     training: BTreeMap<String, Arc<Probe>>,
-    evals: Vec<(String, Arc<Probe>)>,
+    /// By the place of the eval.
+    evals: Vec<Option<Arc<Probe>>>,
 }
 
 /// Measures everything and returns the table, sorted by replica and step.
@@ -295,19 +296,19 @@ impl Probes {
     fn new(plan: &Plan<'_>) -> Self {
         let s = plan.settings;
         let probe = |source: &Arc<Source>, oracles| {
-            Arc::new(Probe::new(source.clone(), s.seed, s.held_out, oracles))
+            Probe::new(source, s.seed, s.held_out, oracles).map(Arc::new)
         };
         let mut training = BTreeMap::new();
         let replicas = plan.groups.iter().flat_map(|g| &g.replicas);
         for (_, source) in replicas.flat_map(|r| &r.phases) {
-            training
-                .entry(source.key().to_string())
-                .or_insert_with(|| probe(source, s.oracles));
+            let key = source.key().to_string();
+            if !training.contains_key(&key)
+                && let Some(probe) = probe(source, s.oracles)
+            {
+                training.insert(key, probe);
+            }
         }
-        let evals = plan
-            .evals
-            .iter()
-            .map(|(name, source)| (name.clone(), probe(source, false)));
+        let evals = plan.evals.iter().map(|(_, source)| probe(source, false));
         Self {
             evals: evals.collect(),
             training,
@@ -358,9 +359,8 @@ fn measure<'a>(
     shared: &SharedMinibatches<'a>,
     job: &Job<'a, '_>,
 ) -> Result<MeasureRow, AnalysisError> {
-    let probe = &probes.training[&job.source().key().to_string()];
     let mut network = None;
-    let mut measures = behaviour_measures(plan, probes, probe, job, &mut network)?;
+    let mut measures = behaviour_measures(plan, probes, job, &mut network)?;
     if let Some(llc) = plan.settings.llc.as_ref().filter(|_| job.with_llc) {
         measures.extend(llc_measures(plan, llc, shared, job, &mut network)?);
     }
@@ -389,21 +389,26 @@ fn load<'n>(
 fn behaviour_measures(
     plan: &Plan<'_>,
     probes: &Probes,
-    probe: &Probe,
     job: &Job<'_, '_>,
     network: &mut Option<Network>,
 ) -> Result<Measures, AnalysisError> {
+    let source = job.source();
+    let probe = probes.training.get(&source.key().to_string());
     let s = Settings {
         llc: None,
         ..plan.settings.clone()
     };
     let causes = serde_json::json!({ "settings": s, "icl": job.group.icl });
+    let identity = probe.map_or_else(|| source.key(), |probe| probe.key);
     let mut key = job
         .key(BEHAVIOUR_VERSION, plan)
-        .key("probe", &probe.key)
+        .key("probe", &identity)
         .json("causes", &causes);
-    for (name, eval) in &probes.evals {
-        key = key.text("eval", name).key("probe", &eval.key);
+    for ((name, source), probe) in plan.evals.iter().zip(&probes.evals) {
+        let identity = probe
+            .as_ref()
+            .map_or_else(|| source.key(), |probe| probe.key);
+        key = key.text("eval", name).key("probe", &identity);
     }
     let key: Key = key.finish();
     let results = Results::new(&plan.results, "behaviour");
@@ -411,11 +416,21 @@ fn behaviour_measures(
         return Ok(known);
     }
     let network = load(network, job, plan)?;
-    let mut all = behaviour::on_training_source(network, probe, job.group.icl, s.triggers)?;
-    for (name, eval) in &probes.evals {
-        all.value(format!("loss.{name}"), behaviour::loss(network, eval)?);
+    let mut all = match (probe, source.features()) {
+        (Some(probe), _) => {
+            behaviour::on_training_source(network, probe, job.group.icl, s.triggers)?
+        }
+        (None, Some(of)) => features::measure(network, source, of, s.seed, s.held_out)?,
+        (None, None) => Measures::default(),
+    };
+    for ((name, source), probe) in plan.evals.iter().zip(&probes.evals) {
+        let loss = match probe {
+            Some(probe) => behaviour::loss(network, probe)?,
+            None => features::loss(network, source, s.seed, s.held_out)?,
+        };
+        all.value(format!("loss.{name}"), loss);
     }
-    if let Some(c) = network.config().transformer().filter(|_| s.heads) {
+    if let (Some(c), Some(probe)) = (network.config().transformer().filter(|_| s.heads), probe) {
         let repeated: Sequences = heads::repeated_random(s.seed, s.repeated, c.n_ctx, c.d_vocab);
         all.extend(heads::scores(network, probe, &repeated)?);
     }
@@ -551,10 +566,11 @@ fn estimate_missing<'a>(
         anchor: &anchors[0],
         coordinate: own,
     };
-    let probed = (llc.observables > 0).then(|| {
+    let probed = (llc.observables > 0).then(|| -> Option<Probed<'_>> {
         let (source, _) = first.sampled;
-        probed(plan, source, &config, llc.observables)
+        probed(plan, source.language()?, &config, llc.observables).into()
     });
+    let probed: Option<Probed<'_>> = probed.flatten();
     let mut ledgers = Vec::new();
     let estimated = llc::estimate_all(&subject, &llc.settings, &spots, |chains| {
         let (observer, ledger) = probed.as_ref()?.observer(chains.len());
@@ -642,7 +658,7 @@ fn estimate_together<'a>(
 /// Held-out sequences whose tokens are looked at, the same for every checkpoint.
 fn probed<'c>(
     plan: &Plan<'_>,
-    source: &Source,
+    source: &Language,
     config: &'c NetworkConfig,
     count: usize,
 ) -> Probed<'c> {

@@ -1,7 +1,7 @@
 //! What a network predicts: losses, and how near it is to each oracle.
 
 use burn::tensor::{Int, Tensor, TensorData, activation};
-use ontogeny_data::{Source, Split};
+use ontogeny_data::{Language, Split};
 use ontogeny_model::{Batch, Network, Targets};
 
 use crate::error::AnalysisError;
@@ -60,7 +60,7 @@ pub fn loss(network: &Network, probe: &Probe) -> Result<f64, AnalysisError> {
 /// If the device fails.
 pub fn sequence_losses(
     network: &Network,
-    source: &Source,
+    source: &Language,
     seed: u64,
     count: usize,
 ) -> Result<Vec<f64>, AnalysisError> {
@@ -105,7 +105,7 @@ fn predict(network: &Network, probe: &Probe) -> Result<Predictions, AnalysisErro
         if with > 0 {
             let log_probs = log_probs.narrow(0, 0, with);
             for (sum, oracle) in sums.iter_mut().zip(&probe.oracles) {
-                let p = distributions(oracle, first * t, with, probe.source.d_vocab(), &log_probs);
+                let p = distributions(oracle, first * t, with, probe.d_vocab, &log_probs);
                 let width = p.dims()[1];
                 let terms = (p * log_probs.clone().narrow(1, 0, width)).sum_dim(1);
                 *sum -= read(terms)?.iter().map(|&x| f64::from(x)).sum::<f64>();

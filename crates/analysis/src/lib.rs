@@ -17,6 +17,7 @@ pub mod component;
 pub mod curvature;
 pub mod dynamics;
 mod error;
+mod features;
 mod heads;
 pub mod known;
 pub mod llc;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use ontogeny_data::{Oracle, Sequences, Source, Split, TriggerPositions};
+use ontogeny_data::{Examples, Language, Oracle, Sequences, Source, Split, TriggerPositions};
 use ontogeny_model::Batch;
 use ontogeny_store::{Key, KeyBuilder, Stream};
 use rayon::prelude::*;
@@ -19,8 +19,8 @@ const DISTRIBUTION_SCALARS: usize = 16 << 20;
 /// Held-out sequences of a source.
 #[derive(Debug)]
 pub struct Probe {
-    /// The source they come from.
-    pub source: Arc<Source>,
+    /// Size of the vocabulary of the source they come from.
+    pub d_vocab: usize,
     /// The sequences.
     pub sequences: Sequences,
     /// Where triggers stand in each.
@@ -47,16 +47,18 @@ pub struct OracleOnProbe {
 impl Probe {
     /// Draws `count` held-out sequences. Their stream is its own, so they are the same for every
     /// checkpoint, replica and arm, and share nothing with training.
-    pub fn new(source: Arc<Source>, seed: u64, count: usize, with_oracles: bool) -> Self {
-        let sequences = source.sequences(Split::HeldOut, &stream(seed), 0, count);
-        let triggers = sequences.iter().map(|s| source.recurrences(s)).collect();
+    /// `None` of a source that has no sequences.
+    pub fn new(source: &Arc<Source>, seed: u64, count: usize, with_oracles: bool) -> Option<Self> {
+        let language = source.language()?;
+        let sequences = language.sequences(Split::HeldOut, &stream(seed), 0, count);
+        let triggers = sequences.iter().map(|s| language.recurrences(s)).collect();
         let oracles = match with_oracles {
-            true => source.oracles(),
+            true => language.oracles(),
             false => Vec::new(),
         };
         let oracles = oracles
             .into_par_iter()
-            .map(|o| on_probe(&source, o, &sequences))
+            .map(|o| on_probe(language, o, &sequences))
             .collect();
         let key = KeyBuilder::new("probe/1")
             .key("source", &source.key())
@@ -65,13 +67,13 @@ impl Probe {
             .number("oracles", u64::from(with_oracles))
             .number("len", sequences.len as u64)
             .finish();
-        Self {
-            source,
+        Some(Self {
+            d_vocab: language.d_vocab(),
             sequences,
             triggers,
             oracles,
             key,
-        }
+        })
     }
 
     /// Positions of a sequence.
@@ -81,7 +83,7 @@ impl Probe {
 
     /// Sequences whose full distributions are kept.
     pub fn with_distributions(&self) -> usize {
-        distributions(&self.source, self.sequences.rows, self.positions())
+        distributions(self.d_vocab, self.sequences.rows, self.positions())
     }
 }
 
@@ -90,13 +92,13 @@ pub(crate) fn stream(seed: u64) -> Stream {
     Stream::new(seed, "held-out sequences", &[])
 }
 
-fn distributions(source: &Source, rows: usize, positions: usize) -> usize {
-    (DISTRIBUTION_SCALARS / (positions * source.d_vocab()).max(1)).clamp(1, rows)
+fn distributions(d_vocab: usize, rows: usize, positions: usize) -> usize {
+    (DISTRIBUTION_SCALARS / (positions * d_vocab).max(1)).clamp(1, rows)
 }
 
-fn on_probe(source: &Source, oracle: Oracle, sequences: &Sequences) -> OracleOnProbe {
+fn on_probe(source: &Language, oracle: Oracle, sequences: &Sequences) -> OracleOnProbe {
     let (t, v) = (sequences.len - 1, source.d_vocab());
-    let keep = distributions(source, sequences.rows, t);
+    let keep = distributions(v, sequences.rows, t);
     let parts: Vec<(Vec<f32>, Vec<f32>)> = (0..sequences.rows)
         .into_par_iter()
         .map(|row| {
@@ -123,6 +125,20 @@ fn on_probe(source: &Source, oracle: Oracle, sequences: &Sequences) -> OracleOnP
         losses,
         entropy: -sum / (keep * t) as f64,
         log_probs,
+    }
+}
+
+/// Examples as a batch of one replica.
+pub(crate) fn batch_of(examples: &Examples, device: &Device) -> Batch {
+    match examples {
+        Examples::Sequences(sequences) => batch(sequences, 0..sequences.rows, device),
+        Examples::Values(values) => {
+            let tensor = |all: &[f32]| {
+                let shape = [1, values.rows, all.len() / values.rows.max(1)];
+                Tensor::from_data(TensorData::new(all.to_vec(), shape), device)
+            };
+            Batch::of_values(tensor(&values.inputs), tensor(&values.targets), 1)
+        }
     }
 }
 

@@ -30,6 +30,18 @@ pub enum Examples {
     Values(Values),
 }
 
+impl From<Sequences> for Examples {
+    fn from(sequences: Sequences) -> Self {
+        Self::Sequences(sequences)
+    }
+}
+
+impl From<Values> for Examples {
+    fn from(values: Values) -> Self {
+        Self::Values(values)
+    }
+}
+
 impl Examples {
     /// Number of examples.
     pub fn rows(&self) -> usize {

@@ -1,10 +1,11 @@
 //! What a transformer is: its shape, its choices, and the list of its parameters.
 
+use burn::tensor::{Tensor, activation};
 use serde::{Deserialize, Serialize};
 
 use crate::ModelError;
 
-/// Non-linearity of the MLP.
+/// What follows a matrix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
 pub enum Activation {
@@ -13,6 +14,24 @@ pub enum Activation {
     /// x·Φ(x), with the exact error function.
     #[default]
     Gelu,
+    /// x·σ(x).
+    Silu,
+    /// tanh x.
+    Tanh,
+    /// Nothing.
+    Linear,
+}
+
+impl Activation {
+    pub(crate) fn apply(self, x: Tensor<3>) -> Tensor<3> {
+        match self {
+            Self::Relu => activation::relu(x),
+            Self::Gelu => activation::gelu(x),
+            Self::Silu => activation::silu(x),
+            Self::Tanh => activation::tanh(x),
+            Self::Linear => x,
+        }
+    }
 }
 
 /// Where layer norms stand.

@@ -36,7 +36,7 @@ pub use config::{
 };
 pub use error::ModelError;
 pub use loss::Loss;
-pub use mlp::{Biases, MlpConfig, Nonlinearity};
+pub use mlp::{Biases, MlpConfig};
 pub use network::{Network, NetworkConfig};
 pub use parameters::Parameters;
 pub use transformer::{LAYER_NORM_EPSILON, Trace};

@@ -1,29 +1,12 @@
 //! Fully connected networks: deep linear networks, autoencoders, one hidden layer.
 
-use burn::tensor::{Tensor, activation};
+use burn::tensor::Tensor;
 use ontogeny_kernels::linear;
 use serde::{Deserialize, Serialize};
 
 use crate::ModelError;
-use crate::config::{Init, ParameterSpec, Part, Role};
+use crate::config::{Activation, Init, ParameterSpec, Part, Role};
 use crate::parameters::Parameters;
-
-/// What follows a matrix.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
-#[serde(rename_all = "snake_case")]
-pub enum Nonlinearity {
-    /// Nothing.
-    #[default]
-    Linear,
-    /// max(0, x).
-    Relu,
-    /// x·Φ(x), with the exact error function.
-    Gelu,
-    /// x·σ(x).
-    Silu,
-    /// tanh x.
-    Tanh,
-}
 
 /// Which layers have biases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
@@ -47,9 +30,9 @@ pub struct MlpConfig {
     /// Components of the input, of each hidden layer, and of the output.
     pub widths: Vec<usize>,
     /// After every matrix but the last.
-    pub activation: Nonlinearity,
+    pub activation: Activation,
     /// After the last.
-    pub output_activation: Nonlinearity,
+    pub output_activation: Activation,
     /// Which layers have biases.
     pub biases: Biases,
     /// Whether the second half of the matrices are those of the first, transposed and in reverse
@@ -57,18 +40,6 @@ pub struct MlpConfig {
     pub tied: bool,
     /// How weights begin.
     pub init: Init,
-}
-
-impl Nonlinearity {
-    fn apply(self, x: Tensor<3>) -> Tensor<3> {
-        match self {
-            Self::Linear => x,
-            Self::Relu => activation::relu(x),
-            Self::Gelu => activation::gelu(x),
-            Self::Silu => activation::silu(x),
-            Self::Tanh => activation::tanh(x),
-        }
-    }
 }
 
 impl MlpConfig {

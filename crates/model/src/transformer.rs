@@ -6,7 +6,7 @@
 use burn::tensor::{Bool, Int, Tensor, activation, module};
 use ontogeny_kernels::{add_positions, causal_attention, layer_norm, linear, linear_onto};
 
-use crate::config::{Activation, Norm, Positions, TransformerConfig};
+use crate::config::{Norm, Positions, TransformerConfig};
 use crate::parameters::Parameters;
 use crate::rotary;
 
@@ -225,10 +225,7 @@ impl<'a> Transformer<'a> {
             x = block.o.apply_onto(x, z);
             if let Some(mlp) = &block.mlp {
                 let hidden = mlp.inward.apply(apply_norm(&mlp.norm, x.clone())); // [R, B·T, M]
-                let hidden = match c.activation {
-                    Activation::Relu => activation::relu(hidden),
-                    Activation::Gelu => activation::gelu(hidden),
-                };
+                let hidden = c.activation.apply(hidden);
                 x = mlp.outward.apply_onto(x, hidden);
             }
         }

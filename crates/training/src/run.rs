@@ -155,8 +155,8 @@ impl Run {
             for (_, source) in &phases {
                 key = key.key("source", &source.key());
             }
-            let vocabulary = phases.iter().map(|(_, s)| s.d_vocab()).max().unwrap_or(0);
-            let network = own.model.build(vocabulary).map_err(|e| match e {
+            let of_phases: Vec<&Source> = phases.iter().map(|(_, source)| &**source).collect();
+            let network = own.model.build(&of_phases).map_err(|e| match e {
                 ModelError::Config { field, reason } => {
                     let key = format!("model.{field}");
                     TrainingError::from(loaded.error(&key, format!("`{key}` {reason}")))
@@ -199,7 +199,7 @@ impl Run {
         }
         let narrowest = groups.iter().map(|g| g.network.d_out()).min().unwrap_or(0);
         for (i, (name, source)) in evals.iter().enumerate() {
-            let needed = source.d_vocab();
+            let needed = source.d_out();
             if needed > narrowest {
                 let message = format!(
                     "the eval `{name}` has {needed} tokens, the network {narrowest}; set \

@@ -1,7 +1,7 @@
 //! Replicas in training: parameters, moments, and one update.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use ontogeny_data::Sequences;
+use ontogeny_data::{Examples, Sequences, Values};
 use ontogeny_model::{Batch, ModelError, Network, Parameters, weights};
 use ontogeny_store::NamedTensor;
 use rayon::prelude::*;
@@ -63,11 +63,25 @@ pub fn column(values: &[f64], device: &Device) -> Tensor<3> {
     Tensor::from_data(TensorData::new(values, shape), device)
 }
 
-/// The batches of all replicas as one, each sequence's tokens to be predicted from those before.
+/// The batches of all replicas as one. In sequences each token is to be predicted from those before.
 ///
 /// # Panics
-/// If the batches differ in shape.
-pub fn batch_of(batches: &[Sequences], device: &Device) -> Batch {
+/// If there is none, or they differ in kind or shape: they come from sources of one kind.
+pub fn batch_of(batches: &[Examples], device: &Device) -> Batch {
+    let (mut sequences, mut values) = (Vec::new(), Vec::new());
+    for batch in batches {
+        match batch {
+            Examples::Sequences(batch) => sequences.push(batch),
+            Examples::Values(batch) => values.push(batch),
+        }
+    }
+    match values.is_empty() {
+        true => of_sequences(&sequences, device),
+        false => of_values(&values, device),
+    }
+}
+
+fn of_sequences(batches: &[&Sequences], device: &Device) -> Batch {
     let (rows, len) = (batches[0].rows, batches[0].len);
     let t = len - 1;
     let take = |from: usize| {
@@ -82,6 +96,21 @@ pub fn batch_of(batches: &[Sequences], device: &Device) -> Batch {
         Tensor::from_data(TensorData::new(out, [batches.len(), rows * t]), device)
     };
     Batch::of_tokens(take(0), take(1), t)
+}
+
+fn of_values(batches: &[&Values], device: &Device) -> Batch {
+    let rows = batches[0].rows;
+    let take = |part: fn(&Values) -> &Vec<f32>| {
+        let all: Vec<f32> = batches
+            .iter()
+            .flat_map(|batch| part(batch))
+            .copied()
+            .collect();
+        let width = all.len() / (batches.len() * rows).max(1);
+        let shape = [batches.len(), rows, width];
+        Tensor::from_data(TensorData::new(all, shape), device)
+    };
+    Batch::of_values(take(|batch| &batch.inputs), take(|batch| &batch.targets), 1)
 }
 
 impl Stack {
@@ -106,7 +135,7 @@ impl Stack {
     /// One update of every replica that is not frozen, from one batch for each.
     ///
     /// `step` is the number of updates done before it; `schedule` the factor of the learning rate.
-    pub fn update(&mut self, step: u64, schedule: f64, batches: &[Sequences]) -> Outcome {
+    pub fn update(&mut self, step: u64, schedule: f64, batches: &[Examples]) -> Outcome {
         let batch = batch_of(batches, &self.network.device());
         let (loss, gradients) = self.network.loss_and_gradients(&batch);
 
@@ -159,7 +188,7 @@ pub fn update_all(
     stacks: &mut [Stack],
     step: u64,
     schedule: f64,
-    batches: impl Fn(usize) -> Vec<Sequences> + Sync,
+    batches: impl Fn(usize) -> Vec<Examples> + Sync,
 ) -> Vec<Outcome> {
     stacks
         .par_iter_mut()

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use burn_train::Interrupter;
-use ontogeny_data::{Sequences, Split};
+use ontogeny_data::{Examples, Split};
 use ontogeny_model::device::Chosen;
 use ontogeny_store::{
     Checkpoint, CheckpointEntry, CheckpointFolder, RunFolder, Schedule, ScheduleSpec, Series,
@@ -324,11 +324,11 @@ pub(crate) fn misfit(folder: &RunFolder) -> impl Fn(String) -> TrainingError {
 }
 
 /// The batch of a replica's update after `step` updates.
-pub fn batch(replica: &Replica, step: u64, rows: usize) -> Sequences {
+pub fn batch(replica: &Replica, step: u64, rows: usize) -> Examples {
     let stream = training_stream(replica.entry.seed);
     replica
         .source(step)
-        .sequences(Split::Train, &stream, step, rows)
+        .examples(Split::Train, &stream, step, rows)
 }
 
 /// The stream of a seed's training batches, indexed by step. Arms of one seed see the same draws.

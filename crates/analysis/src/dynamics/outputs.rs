@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use burn::tensor::{Int, Tensor, TensorData, activation};
-use ontogeny_data::{Sequences, Source, Split};
+use ontogeny_data::{Language, Sequences, Split};
 use ontogeny_model::device::Chosen;
 use ontogeny_model::weights;
 use ontogeny_store::{Checkpoint, CheckpointEntry, CheckpointFolder, Key, KeyBuilder, Stream};
@@ -33,7 +33,7 @@ pub struct DynamicsPlan<'a> {
     /// The folders that their checkpoints lie in, each with its place in [`Member::folder`].
     pub folders: Vec<CheckpointFolder>,
     /// The source of the sequences and of the oracles.
-    pub source: &'a Source,
+    pub source: &'a Language,
     /// Size of the networks' vocabulary, at least the source's.
     pub d_vocab: usize,
     /// Seed of sequences and places.

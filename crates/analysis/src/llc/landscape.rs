@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use burn::tensor::{Device, Tensor};
 use ontogeny_data::{Source, Split};
 use ontogeny_kernels::on_flex;
-use ontogeny_model::{Batch, Network, NetworkConfig};
+use ontogeny_model::{Batch, Loss, Network, NetworkConfig};
 use ontogeny_store::Stream;
 
 use crate::error::AnalysisError;
@@ -85,7 +85,7 @@ impl<'a> Minibatches<'a> {
         batch: usize,
         device: &Device,
     ) -> Self {
-        let positions = source.n_ctx().max(1);
+        let positions = source.positions().max(1);
         Self {
             source,
             split,
@@ -98,9 +98,20 @@ impl<'a> Minibatches<'a> {
         }
     }
 
-    /// Positions of a sequence.
+    /// Positions of an example.
     pub fn positions(&self) -> usize {
-        self.source.n_ctx()
+        self.source.positions()
+    }
+
+    /// What the loss of a row is multiplied by to become minus a log-likelihood in nats.
+    fn to_nats(&self) -> f64 {
+        match self.source.features() {
+            Some(features) => Loss::Squared {
+                variance: features.variance(),
+            }
+            .to_nats(),
+            None => Loss::CrossEntropy.to_nats(),
+        }
     }
 
     /// The minibatch of one chain at one draw.
@@ -110,8 +121,8 @@ impl<'a> Minibatches<'a> {
             return found.clone();
         }
         let stream = stream(self.seed, "sampler minibatches", chain, self.coordinate);
-        let sequences = self.source.sequences(self.split, &stream, draw, self.batch);
-        let made = probe::batch(&sequences, 0..sequences.rows, &self.device);
+        let examples = self.source.examples(self.split, &stream, draw, self.batch);
+        let made = probe::batch_of(&examples, &self.device);
         let mut kept = lock();
         if kept.len() < self.room {
             kept.insert((chain, draw), made.clone());
@@ -134,7 +145,8 @@ pub(super) fn stream(seed: u64, purpose: &str, chain: u64, coordinate: Option<u6
     }
 }
 
-/// A network's loss on minibatches.
+/// A network's loss on minibatches, as minus a log-likelihood in nats: nβ multiplies that, whatever
+/// the loss.
 pub struct NetworkLoss<'a> {
     config: &'a NetworkConfig,
     minibatches: &'a Minibatches<'a>,
@@ -172,7 +184,12 @@ impl Landscape for NetworkLoss<'_> {
         let moves: Vec<bool> = (0..weights.len())
             .map(|i| !matches!(mask.part(i), Part::Nothing))
             .collect();
-        Ok(network.loss_and_some_gradients(&|i| moves[i], &batch))
+        let (loss, gradients) = network.loss_and_some_gradients(&|i| moves[i], &batch);
+        let by = self.minibatches.to_nats();
+        if by == 1.0 {
+            return Ok((loss, gradients));
+        }
+        Ok((loss * by, gradients.into_iter().map(|g| g * by).collect()))
     }
 
     fn loss(
@@ -183,7 +200,9 @@ impl Landscape for NetworkLoss<'_> {
     ) -> Result<Tensor<1>, AnalysisError> {
         let batch = self.minibatches.stacked(chains, draw);
         let network = Network::new(self.config.clone(), weights.to_vec());
-        Ok(network.mean_loss(&batch))
+        let by = self.minibatches.to_nats();
+        let loss = network.mean_loss(&batch);
+        Ok(if by == 1.0 { loss } else { loss * by })
     }
 
     /// On a CPU every chain is work of its own for a free core; on a GPU one pass moves all of

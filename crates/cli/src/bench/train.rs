@@ -1,7 +1,7 @@
 //! Networks in training.
 
 use anyhow::Result;
-use ontogeny_data::Sequences;
+use ontogeny_data::Examples;
 use ontogeny_model::device::Chosen;
 use ontogeny_training::optimizer::Optimizer;
 use ontogeny_training::{Hyper, Stack, column, update_all};
@@ -31,7 +31,7 @@ pub fn time(plan: &Plan, chosen: &Chosen) -> Result<Times> {
         })
         .collect();
     drop(all);
-    let pools: Vec<Vec<Sequences>> = (0..plan.replicas).map(|r| plan.workload.pool(r)).collect();
+    let pools: Vec<Vec<Examples>> = (0..plan.replicas).map(|r| plan.workload.pool(r)).collect();
     // A device is asked for its numbers once in a window, as in a run at each line of metrics.
     let steps = if chosen.is_cpu() { 1 } else { 10 };
     let mut step = 0;

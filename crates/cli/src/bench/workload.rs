@@ -1,7 +1,7 @@
 //! Networks of fixed shape and random tokens for them.
 
 use burn::tensor::Device;
-use ontogeny_data::Sequences;
+use ontogeny_data::{Examples, Sequences};
 use ontogeny_model::{Activation, Init, Network, Norm, Positions, TransformerConfig, init};
 use ontogeny_store::Stream;
 use serde::Serialize;
@@ -111,7 +111,7 @@ impl Workload {
     }
 
     /// Batches of uniform random tokens for one replica.
-    pub fn pool(self, replica: usize) -> Vec<Sequences> {
+    pub fn pool(self, replica: usize) -> Vec<Examples> {
         let c = self.network();
         let (rows, len) = (self.batch, c.n_ctx + 1);
         let stream = Stream::new(replica as u64, "bench tokens", &[]);
@@ -119,11 +119,11 @@ impl Workload {
             let mut uniform = vec![0.0; rows * len];
             stream.fill_uniform(index as u64, &mut uniform);
             let tokens = uniform.iter().map(|u| (u * c.d_vocab as f32) as u32);
-            Sequences {
+            Examples::Sequences(Sequences {
                 tokens: tokens.collect(),
                 rows,
                 len,
-            }
+            })
         };
         (0..POOL).map(batch).collect()
     }

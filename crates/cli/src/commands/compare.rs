@@ -11,7 +11,7 @@ use ontogeny_analysis::compare::{
 };
 use ontogeny_analysis::dynamics::Dynamics;
 use ontogeny_analysis::table::MeasureRow;
-use ontogeny_data::Source;
+use ontogeny_data::{Language, Source};
 use ontogeny_report::compare::{CompareInput, markdown, page};
 use ontogeny_store::{RunFolder, create_folder, rfc3339, write_atomically};
 use ontogeny_training::Run;
@@ -260,7 +260,9 @@ fn arms<'a>(
                 if let Some((_, count)) = counted.iter().find(|(k, _)| *k == key) {
                     return *count;
                 }
-                let count = source.repeats_per_sequence();
+                let count = source
+                    .language()
+                    .map_or(0.0, Language::repeats_per_sequence);
                 counted.push((key, count));
                 count
             };

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use anyhow::Result;
-use ontogeny_data::{Source, Split};
+use ontogeny_data::{Features, Language, Source, Split};
 use ontogeny_store::Stream;
 use serde_json::json;
 
@@ -35,51 +35,107 @@ pub fn command(a: &DataArguments, json: bool) -> Result<()> {
     let mut all = Vec::new();
     for (name, source) in shown {
         let seed = run.config.analysis.seed;
-        let description =
-            source.describe(&Stream::new(seed, "described sequences", &[]), SEQUENCES);
-        let frequencies = source.token_frequencies();
-        let stream = Stream::new(seed, "samples", &[]);
-        let samples = source.sequences(Split::Train, &stream, 0, a.samples);
-        let decoded: Vec<Vec<String>> = samples.iter().map(|s| source.decode(s)).collect();
-        if json {
-            all.push(json!({
-                "name": name,
-                "description": description,
-                "notices": source.notices(),
-                "frequencies": frequencies,
-                "samples": decoded,
-            }));
-            continue;
-        }
-        outln!(
-            "{name}: {} tokens, sequences of {} positions",
-            source.d_vocab(),
-            source.n_ctx()
-        );
-        out!("{}", describe(&description));
-        let mut order: Vec<usize> = (0..frequencies.len()).collect();
-        order.sort_by(|&i, &j| frequencies[j].total_cmp(&frequencies[i]));
-        let most: Vec<String> = order
-            .iter()
-            .take(FREQUENT)
-            .map(|&i| {
-                format!(
-                    "{:?} {:.2} %",
-                    source.decode(&[i as u32]).concat(),
-                    100.0 * frequencies[i]
-                )
-            })
-            .collect();
-        outln!("  most frequent: {}", most.join("  "));
-        for sample in decoded {
-            let separator = if description.train.is_some() { "" } else { " " };
-            outln!("  sample: {}", sample.join(separator).replace('\n', "⏎"));
-        }
+        let told = match source {
+            Source::Language(language) => show(&name, language, seed, a.samples, json),
+            Source::Features(features) => show_features(&name, source, features, json),
+        };
+        all.extend(told);
     }
     if json {
         print_json(&json!({ "schema": SCHEMA, "sources": all }));
     }
     Ok(())
+}
+
+/// A source of sequences: as JSON, or for a person.
+fn show(
+    name: &str,
+    source: &Language,
+    seed: u64,
+    samples: usize,
+    json: bool,
+) -> Option<serde_json::Value> {
+    let description = source.describe(&Stream::new(seed, "described sequences", &[]), SEQUENCES);
+    let frequencies = source.token_frequencies();
+    let stream = Stream::new(seed, "samples", &[]);
+    let samples = source.sequences(Split::Train, &stream, 0, samples);
+    let decoded: Vec<Vec<String>> = samples.iter().map(|s| source.decode(s)).collect();
+    if json {
+        return Some(json!({
+            "name": name,
+            "description": description,
+            "notices": source.notices(),
+            "frequencies": frequencies,
+            "samples": decoded,
+        }));
+    }
+    outln!(
+        "{name}: {} tokens, sequences of {} positions",
+        source.d_vocab(),
+        source.n_ctx()
+    );
+    out!("{}", describe(&description));
+    let mut order: Vec<usize> = (0..frequencies.len()).collect();
+    order.sort_by(|&i, &j| frequencies[j].total_cmp(&frequencies[i]));
+    let most: Vec<String> = order
+        .iter()
+        .take(FREQUENT)
+        .map(|&i| {
+            format!(
+                "{:?} {:.2} %",
+                source.decode(&[i as u32]).concat(),
+                100.0 * frequencies[i]
+            )
+        })
+        .collect();
+    outln!("  most frequent: {}", most.join("  "));
+    for sample in decoded {
+        let separator = if description.train.is_some() { "" } else { " " };
+        outln!("  sample: {}", sample.join(separator).replace('\n', "⏎"));
+    }
+    None
+}
+
+/// A source of vectors: what is known of it exactly.
+fn show_features(
+    name: &str,
+    source: &Source,
+    features: &Features,
+    json: bool,
+) -> Option<serde_json::Value> {
+    let known: Vec<(String, f64)> = match features {
+        Features::Superposition(toy) => toy
+            .polygons()
+            .into_iter()
+            .map(|(polygon, loss)| (format!("loss of the {polygon}"), loss))
+            .collect(),
+        Features::Hierarchy(tree) => {
+            let strengths = tree.modes().iter();
+            let strengths = strengths.map(|m| (format!("strength of mode {}", m.name), m.strength));
+            let ranks = (0..=tree.modes().len())
+                .map(|rank| (format!("loss of rank {rank}"), tree.loss_of_rank(rank)));
+            strengths.chain(ranks).collect()
+        }
+    };
+    let (d_in, d_out) = (features.d_in(), features.d_out());
+    if json {
+        let known: serde_json::Map<String, serde_json::Value> = known
+            .into_iter()
+            .map(|(what, value)| (what, value.into()))
+            .collect();
+        return Some(json!({
+            "name": name,
+            "key": source.key().to_string(),
+            "d_in": d_in,
+            "d_out": d_out,
+            "known": known,
+        }));
+    }
+    outln!("{name}: vectors of {d_in} numbers, to become vectors of {d_out}");
+    for (what, value) in known {
+        outln!("  {what}: {value:.5}");
+    }
+    None
 }
 
 fn describe(d: &ontogeny_data::Description) -> String {

@@ -126,6 +126,10 @@ fn found(
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Option<Stored>> {
     let first = &run.groups[0];
+    // Outputs are compared as probabilities.
+    let Some(source) = first.replicas[0].phases[0].1.language() else {
+        return Ok(None);
+    };
     let (d_vocab, n_ctx) = (first.network.d_out(), first.network.n_ctx());
     let (mut members, mut folders, mut left_out) = (Vec::<Member>::new(), Vec::new(), Vec::new());
     for group in &run.groups {
@@ -162,7 +166,7 @@ fn found(
     let plan = DynamicsPlan {
         members,
         folders,
-        source: &first.replicas[0].phases[0].1,
+        source,
         d_vocab,
         seed: run.config.analysis.seed,
         components,

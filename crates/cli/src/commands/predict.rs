@@ -40,6 +40,7 @@ pub fn command(a: &PredictArguments, json: bool) -> Result<()> {
         (None, text) => {
             let source = source.as_ref().map_err(|e| anyhow::anyhow!("{e:#}"));
             let source = source.context("--text needs the tokenizer of the checkpoint's run")?;
+            let source = source.language().context("the run has no texts")?;
             source.encode_noting(utf8(text.as_deref().unwrap_or_default())?)?
         }
     };
@@ -72,7 +73,10 @@ pub fn command(a: &PredictArguments, json: bool) -> Result<()> {
         return Ok(());
     }
     let spell = |token: u32| match &source {
-        Ok(source) => source.decode(&[token]).concat(),
+        Ok(source) => match source.language() {
+            Some(source) => source.decode(&[token]).concat(),
+            None => token.to_string(),
+        },
         Err(_) => token.to_string(),
     };
     for (token, row) in tokens.iter().zip(&rows) {

@@ -274,7 +274,7 @@ fn selection(
         let (llc, llc_se) = paired::change(from, to).filter(|_| from.step < to.step)?;
         let chains = from.vectors.get("llc_by_chain")?.len();
         // Sequences are what is drawn independently: their loss is the sum over their tokens.
-        let tokens = replica.source(from.step).n_ctx() as f64;
+        let tokens = replica.source(from.step).positions() as f64;
         let loss = tokens * (to.values.get("loss")? - from.values.get("loss")?);
         let difference = Difference {
             loss,

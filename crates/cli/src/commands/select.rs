@@ -93,8 +93,10 @@ pub fn command(a: &SelectArguments, json: bool) -> Result<()> {
     };
     let chains = row_a.vectors.get("llc_by_chain").map_or(0, Vec::len);
     let count = a.sequences.map_or(analysis.held_out, |n| n as usize);
-    let losses =
-        |side: &Side| sequence_losses(&side.spot.network, &left.source, analysis.seed, count);
+    let Some(source) = left.source.language() else {
+        bail!("checkpoints are compared by the losses of sequences, and this run has none");
+    };
+    let losses = |side: &Side| sequence_losses(&side.spot.network, source, analysis.seed, count);
     let (of_a, of_b) = (losses(&left)?, losses(&right)?);
     let change: Vec<f64> = of_a.iter().zip(&of_b).map(|(a, b)| b - a).collect();
     let Some(loss_se) = standard_error(&change) else {
@@ -110,7 +112,7 @@ pub fn command(a: &SelectArguments, json: bool) -> Result<()> {
     let found = Found {
         sides: [(&left, mean(&of_a), &row_a), (&right, mean(&of_b), &row_b)],
         difference,
-        tokens: left.source.n_ctx(),
+        tokens: source.n_ctx(),
         sequences: count,
         chains,
         level: a.level,

@@ -206,6 +206,19 @@ impl Hierarchy {
         self.modes.iter().map(of).collect()
     }
 
+    /// The best linear map of rank `rank`, `[items, properties]` row major: the strongest modes.
+    pub fn map_of_rank(&self, rank: usize) -> Vec<f64> {
+        let mut map = vec![0.0; self.items() * self.properties()];
+        for mode in self.modes.iter().take(rank) {
+            for (row, u) in map.chunks_exact_mut(self.properties()).zip(&mode.items) {
+                for (entry, v) in row.iter_mut().zip(&mode.properties) {
+                    *entry += mode.strength * u * v;
+                }
+            }
+        }
+        map
+    }
+
     /// Loss of the best linear map of rank `rank`: the modes left out, squared, over the items.
     pub fn loss_of_rank(&self, rank: usize) -> f64 {
         let left_out = self.modes.iter().skip(rank);
@@ -336,12 +349,7 @@ mod tests {
     fn losses_of_ranks_are_those_of_their_maps() {
         let tree = Hierarchy::new(HierarchySpec::default());
         for rank in 0..=4 {
-            let mut map = vec![0.0; 28];
-            for mode in &tree.modes()[..rank] {
-                for (i, entry) in map.iter_mut().enumerate() {
-                    *entry += mode.strength * mode.items[i / 7] * mode.properties[i % 7];
-                }
-            }
+            let map = tree.map_of_rank(rank);
             let expected = tree.loss_of_rank(rank);
             assert!((tree.loss(&map) - expected).abs() < 1e-12, "{rank}");
             let amplitudes = tree.amplitudes(&map);

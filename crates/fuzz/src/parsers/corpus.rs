@@ -3,7 +3,7 @@
 use std::thread;
 
 use anyhow::{Context, Result};
-use ontogeny_data::{Source, SourceSpec, Split};
+use ontogeny_data::{Language, Source, SourceSpec, Split};
 use ontogeny_store::Stream;
 use serde_json::{Value, json};
 
@@ -51,8 +51,9 @@ impl Reading {
         let spec = json!({ "kind": "text", "corpus": "first.txt", "d_vocab": 257 });
         let spec: SourceSpec = serde_json::from_value(spec)?;
         let cache = scratch.path().join("cache");
-        let tokenizer = match Source::build(&spec, N_CTX, scratch.path(), &cache)? {
-            Source::Text(text) => text.tokenizer_json().to_owned(),
+        let source = Source::build(&spec, N_CTX, scratch.path(), &cache)?;
+        let tokenizer = match source.language() {
+            Some(Language::Text(text)) => text.tokenizer_json().to_owned(),
             _ => anyhow::bail!("a text is no text"),
         };
         scratch.put("tokenizer.json", tokenizer.as_bytes());
@@ -98,6 +99,9 @@ impl Reading {
 
 /// Draws from a source that was read: its tokens have to be its tokenizer's.
 pub fn drawn(source: &Source) -> Verdict {
+    let Some(source) = source.language() else {
+        return Verdict::Wrong("a corpus without sequences".to_owned());
+    };
     for split in [Split::Train, Split::HeldOut] {
         let batch = source.sequences(split, &Stream::new(0, "fuzz", &[]), 0, 4);
         let vocabulary = source.d_vocab();

@@ -192,13 +192,13 @@ fn a_configuration_that_makes_no_network_is_refused() {
     );
     check(
         |c| c.config["d_heads"] = json!(4),
-        "config.json does not describe a transformer: unknown field `d_heads`, expected one of \
+        "config.json does not describe a network: unknown field `d_heads`, expected one of \
          `n_layers`, `n_heads`, `d_model`, `d_head`, `d_mlp`, `activation`, `norm`, `positions`, \
          `tied`, `bias`, `n_ctx`, `d_vocab`, `init`",
     );
     check(
         |c| c.config = Value::Null,
-        "config.json does not describe a transformer: invalid type: null, expected struct \
+        "config.json does not describe a network: invalid type: null, expected struct \
          TransformerConfig",
     );
 }

@@ -337,10 +337,10 @@ fn presets_load_and_say_what_there_is() {
 #[test]
 fn a_network_takes_its_vocabulary_from_the_source() {
     let config = load("", &[]).config.model;
-    assert_eq!(config.build(64).unwrap().d_out(), 64);
+    assert_eq!(config.transformer(64).unwrap().d_out(), 64);
     let config = load("model.d_vocab = 100", &[]).config.model;
-    assert_eq!(config.build(64).unwrap().d_out(), 100);
-    let error = config.build(101).unwrap_err();
+    assert_eq!(config.transformer(64).unwrap().d_out(), 100);
+    let error = config.transformer(101).unwrap_err();
     assert_eq!(
         error.to_string(),
         "model.d_vocab must be at least the 101 tokens of the source, found 100"
@@ -424,7 +424,7 @@ fn a_layer_names_its_corpora_in_place_of_those_below() {
             .iter()
             .map(|arm| match &arm.config.data {
                 SourceSpec::Text(text) => (text.corpus.clone(), text.corpora.is_some()),
-                SourceSpec::NgramInduction(_) => panic!("another kind"),
+                other => panic!("{other:?}"),
             })
             .collect();
         assert_eq!(specs, [(Some("sotu".to_owned()), false), (None, true)]);

@@ -4,10 +4,14 @@
 //! the types.
 
 use ontogeny_data::{CorpusSpec, SourceSpec};
+use ontogeny_model::{Activation, Biases};
 use serde_json::{Map, Value as Shape};
 
 use super::suggest::any_of;
-use super::{ArmSection, ConfigError, EvalSection, ForkSection, PhaseSection, RunConfig, wording};
+use super::{
+    ArmSection, ConfigError, EvalSection, ForkSection, NetworkKind, PhaseSection, RunConfig,
+    wording,
+};
 
 /// A configuration in which every list has an item and every option is set, as a tree of its keys.
 pub(super) fn example() -> Result<Shape, ConfigError> {
@@ -26,6 +30,10 @@ pub(super) fn example() -> Result<Shape, ConfigError> {
         arms: vec![ArmSection::default()],
         ..RunConfig::default()
     };
+    example.model.kind = NetworkKind::Mlp;
+    example.model.hidden = vec![1];
+    example.model.output_activation = Activation::Relu;
+    example.model.biases = Biases::None;
     example.model.d_head = Some(1);
     example.model.d_vocab = Some(1);
     example.training.start_from = Some(".".into());

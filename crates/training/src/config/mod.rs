@@ -51,7 +51,7 @@ pub use analysis::{
 pub use error::ConfigError;
 pub use fork::ForkSection;
 pub use load::{ArmConfig, LoadedConfig};
-pub use model::ModelSection;
+pub use model::{ModelSection, NetworkKind};
 pub use training::{LrSchedule, Optimizer, PhaseSection, StateSection, TrainingSection};
 
 /// Name of the arm of a configuration that lists none.

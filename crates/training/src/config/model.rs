@@ -1,7 +1,9 @@
 //! `[model]`: the network as it is typed.
 
+use ontogeny_data::Source;
 use ontogeny_model::{
-    Activation, Init, ModelError, NetworkConfig, Norm, Positions, TransformerConfig,
+    Activation, Biases, Init, MlpConfig, ModelError, NetworkConfig, Norm, Positions,
+    TransformerConfig,
 };
 use serde::{Deserialize, Serialize};
 
@@ -10,10 +12,34 @@ use super::validate::{Problem, at_least, at_most};
 /// Widths and counts beyond this are typing errors, not small networks.
 const GREATEST_WIDTH: u64 = 65_536;
 
-/// The network, but for the size of its vocabulary, which the source decides.
+/// Which network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum NetworkKind {
+    /// A decoder-only transformer that reads tokens.
+    #[default]
+    Transformer,
+    /// A fully connected network that reads vectors.
+    Mlp,
+}
+
+/// The network, but for what the source decides: the size of the vocabulary of a transformer, the
+/// widths at both ends of a fully connected network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ModelSection {
+    /// Which network. What is not of its kind means nothing to it.
+    #[serde(skip_serializing_if = "is_transformer")]
+    pub kind: NetworkKind,
+    /// Widths of the hidden layers of a fully connected network.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hidden: Vec<usize>,
+    /// After the last matrix of a fully connected network.
+    #[serde(skip_serializing_if = "is_linear")]
+    pub output_activation: Activation,
+    /// Which layers of a fully connected network have biases.
+    #[serde(skip_serializing_if = "is_all")]
+    pub biases: Biases,
     /// Blocks.
     pub n_layers: usize,
     /// Attention heads in each block.
@@ -42,9 +68,39 @@ pub struct ModelSection {
     pub init: Init,
 }
 
+// What says nothing of a transformer is not written, so that keys of its runs stay what they are.
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands over a reference"
+)]
+fn is_transformer(kind: &NetworkKind) -> bool {
+    *kind == NetworkKind::Transformer
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands over a reference"
+)]
+fn is_linear(activation: &Activation) -> bool {
+    *activation == Activation::Linear
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands over a reference"
+)]
+fn is_all(biases: &Biases) -> bool {
+    *biases == Biases::All
+}
+
 impl Default for ModelSection {
     fn default() -> Self {
         Self {
+            kind: NetworkKind::Transformer,
+            hidden: Vec::new(),
+            output_activation: Activation::Linear,
+            biases: Biases::All,
             n_layers: 2,
             n_heads: 4,
             d_model: 64,
@@ -69,11 +125,31 @@ impl ModelSection {
             .unwrap_or_else(|| self.d_model.checked_div(self.n_heads).unwrap_or(0))
     }
 
-    /// The network for sources whose largest vocabulary is `source_vocab`.
+    /// The network for some sources, which are of one family.
     ///
     /// # Errors
-    /// [`ModelError::Config`] if `d_vocab` is set to less than that, or the shape makes no network.
-    pub fn build(&self, source_vocab: usize) -> Result<NetworkConfig, ModelError> {
+    /// [`ModelError::Config`] if it does not read what the sources give, if `d_vocab` is set to less
+    /// than the largest vocabulary, or if the shape makes no network.
+    pub fn build(&self, sources: &[&Source]) -> Result<NetworkConfig, ModelError> {
+        let features = sources.iter().find_map(|source| source.features());
+        match (self.kind, features) {
+            (NetworkKind::Transformer, None) => {
+                let vocabularies = sources.iter().map(|source| source.d_out());
+                self.transformer(vocabularies.max().unwrap_or(0))
+            }
+            (NetworkKind::Mlp, Some(features)) => self.mlp(features.d_in(), features.d_out()),
+            (NetworkKind::Transformer, Some(_)) => Err(ModelError::config(
+                "kind",
+                "is `transformer`, which reads tokens, and the source has vectors: `mlp` reads them",
+            )),
+            (NetworkKind::Mlp, None) => Err(ModelError::config(
+                "kind",
+                "is `mlp`, which reads vectors, and the source has tokens: `transformer` reads them",
+            )),
+        }
+    }
+
+    pub(super) fn transformer(&self, source_vocab: usize) -> Result<NetworkConfig, ModelError> {
         let d_vocab = self.d_vocab.unwrap_or(source_vocab);
         if d_vocab < source_vocab {
             return Err(ModelError::config(
@@ -102,7 +178,34 @@ impl ModelSection {
         Ok(config.into())
     }
 
+    fn mlp(&self, d_in: usize, d_out: usize) -> Result<NetworkConfig, ModelError> {
+        let config = MlpConfig {
+            widths: [&[d_in], &self.hidden[..], &[d_out]].concat(),
+            activation: self.activation,
+            output_activation: self.output_activation,
+            biases: self.biases,
+            tied: self.tied,
+            init: self.init,
+        };
+        // What is at fault is what can be written: the layers between the source's two ends.
+        config.validate().map_err(|error| match error {
+            ModelError::Config { field, reason } if field == "widths" => {
+                ModelError::config("hidden", reason)
+            }
+            other => other,
+        })?;
+        Ok(config.into())
+    }
+
     pub(super) fn validate(&self) -> Result<(), Problem> {
+        if self.kind == NetworkKind::Mlp {
+            return self.validate_mlp();
+        }
+        if !self.hidden.is_empty() {
+            let message = "`model.hidden` is of a fully connected network: set `model.kind` = \
+                           \"mlp\", or the width of a transformer's MLP by `model.d_mlp`";
+            return Err(Problem::new("model.hidden", message));
+        }
         at_least("model.n_layers", self.n_layers as u64, 1)?;
         at_least("model.n_heads", self.n_heads as u64, 1)?;
         at_least("model.d_model", self.d_model as u64, 1)?;
@@ -135,7 +238,7 @@ impl ModelSection {
             at_least("model.d_vocab", d_vocab as u64, 1)?;
             at_most("model.d_vocab", d_vocab as u64, 1 << 24)?;
         }
-        match self.build(self.d_vocab.unwrap_or(1)) {
+        match self.transformer(self.d_vocab.unwrap_or(1)) {
             Ok(_) => Ok(()),
             Err(ModelError::Config { field, reason }) => Err(Problem::new(
                 format!("model.{field}"),
@@ -144,5 +247,14 @@ impl ModelSection {
             .or("model.positions")),
             Err(other) => Err(Problem::new("model", other.to_string())),
         }
+    }
+
+    fn validate_mlp(&self) -> Result<(), Problem> {
+        for (i, &width) in self.hidden.iter().enumerate() {
+            let key = format!("model.hidden[{i}]");
+            at_least(&key, width as u64, 1)?;
+            at_most(&key, width as u64, GREATEST_WIDTH)?;
+        }
+        at_most("model.hidden", self.hidden.len() as u64, 1024)
     }
 }

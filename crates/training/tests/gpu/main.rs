@@ -79,7 +79,7 @@ fn a_step_launches_no_more_for_more_replicas_and_reads_nothing_back() {
         let mut stack = Stack::new(init::draw(CONFIG, &each, &device), hyper);
         let mut advance = |from: u64| {
             for step in from..from + STEPS {
-                let batches = vec![batch(step); replicas];
+                let batches = vec![batch(step).into(); replicas];
                 outcome = Some(stack.update(step, 1.0, &batches));
             }
         };

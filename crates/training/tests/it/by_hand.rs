@@ -1,7 +1,7 @@
 //! The loop does what one would do by hand with a stack, its batches and its schedules.
 
 use burn::tensor::Device;
-use ontogeny_data::Sequences;
+use ontogeny_data::Examples;
 use ontogeny_model::weights;
 use ontogeny_store::Step;
 use ontogeny_training::optimizer::Optimizer;
@@ -33,7 +33,7 @@ fn a_run_is_the_updates_of_a_stack_one_after_another() {
         },
     );
     for step in 0..training.steps {
-        let batches: Vec<Sequences> = group
+        let batches: Vec<Examples> = group
             .replicas
             .iter()
             .map(|replica| batch(replica, step, training.batch))

@@ -96,7 +96,7 @@ fn ten_updates_are_the_golden_ones() {
             let outcomes: Vec<ReplicaOutcome> = batches(&golden, &run, len)
                 .into_iter()
                 .zip(0..)
-                .flat_map(|(batch, step)| stack.update(step, 1.0, &[batch]).read().unwrap())
+                .flat_map(|(batch, step)| stack.update(step, 1.0, &[batch.into()]).read().unwrap())
                 .collect();
             let take = |f: fn(&ReplicaOutcome) -> f32| outcomes.iter().map(f).collect::<Vec<_>>();
             golden.check(&format!("{run}/losses"), &take(|o| o.loss));

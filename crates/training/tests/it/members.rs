@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use burn::tensor::Device;
-use ontogeny_data::Sequences;
+use ontogeny_data::{Examples, Sequences};
 use ontogeny_model::{Init, Network, NetworkConfig, init};
 use ontogeny_store::{NamedTensor, Stream};
 use ontogeny_training::optimizer::Optimizer;
@@ -83,9 +83,9 @@ pub fn advance(stack: &mut Stack, members: &[Member], steps: Range<u64>) -> Vec<
     let config = stack.network().config().clone();
     steps
         .map(|step| {
-            let batches: Vec<Sequences> = members
+            let batches: Vec<Examples> = members
                 .iter()
-                .map(|m| batch(&config, m.seed, step))
+                .map(|m| batch(&config, m.seed, step).into())
                 .collect();
             // A factor that is no power of two, so that its rounding counts.
             let factor = 1.0 - step as f64 / 30.0;
