@@ -71,6 +71,10 @@ pub enum InitKind {
     Normal,
     /// Embeddings N(0, 1/d_model); matrices N(0, 1/fan_in); biases zero.
     Lecun,
+    /// A fully connected network whose map has every singular mode of its source, each with the
+    /// amplitude `scale`, shared out evenly over the layers (Saxe et al. 2014). For sources whose
+    /// modes are known.
+    Aligned,
 }
 
 /// A named initialisation. The scale alone can reorder the stages of development.
@@ -79,7 +83,8 @@ pub enum InitKind {
 pub struct Init {
     /// Which distributions.
     pub kind: InitKind,
-    /// Multiplies every weight that is drawn; layer norms start at one and zero regardless.
+    /// Multiplies every weight that is drawn; layer norms start at one and zero regardless. Of
+    /// `aligned`, the amplitude of each mode.
     pub scale: f64,
 }
 
@@ -303,6 +308,12 @@ impl TransformerConfig {
                     "must be even for rotary positions, found {}; components are rotated in pairs",
                     self.d_head
                 ),
+            ));
+        }
+        if self.init.kind == InitKind::Aligned {
+            return Err(ModelError::config(
+                "init.kind",
+                "is `aligned`, which is for fully connected networks on a hierarchy",
             ));
         }
         self.init.validate()

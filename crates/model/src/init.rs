@@ -3,7 +3,8 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use ontogeny_store::Stream;
 
-use crate::config::{Init, InitKind, ParameterSpec, Role};
+use crate::config::{Init, InitKind, ParameterSpec, Part, Role};
+use crate::mlp::MlpConfig;
 use crate::network::{Network, NetworkConfig};
 
 /// Standard deviation of [`InitKind::Normal`], GPT-2's.
@@ -40,6 +41,8 @@ fn values(spec: &ParameterSpec, init: &Init, stream: &Stream, index: u64) -> Vec
             uniform(&mut out, 1.0 / (fan_in as f64).sqrt());
         }
         (Role::Bias { .. }, InitKind::Normal | InitKind::Lecun) => {}
+        // Nothing is drawn: `aligned` puts the modes in.
+        (_, InitKind::Aligned) => {}
     }
     out
 }
@@ -48,6 +51,61 @@ fn scale(values: &mut [f32], by: f64) {
     for x in values {
         *x = (f64::from(*x) * by) as f32;
     }
+}
+
+/// A singular mode of a source, as a start may have it.
+#[derive(Debug, Clone, Copy)]
+pub struct ModeVectors<'a> {
+    /// Over the components of the input, of length 1.
+    pub input: &'a [f64],
+    /// Over the components of the output, of length 1.
+    pub output: &'a [f64],
+}
+
+/// One network whose map has each of some modes with the amplitude `scale`, evenly shared by its
+/// layers: mode k is component k of every hidden layer. Modes beyond the narrowest layer are left
+/// out, and biases are zero (Saxe et al. 2014, arXiv 1312.6120, eq. 12).
+///
+/// # Panics
+/// If the network's layers are tied: a mistake of the caller.
+pub fn aligned(
+    config: &MlpConfig,
+    scale: f64,
+    modes: &[ModeVectors<'_>],
+    device: &Device,
+) -> Network {
+    assert!(!config.tied, "each layer has a matrix of its own");
+    let layers = config.widths.len() - 1;
+    let narrowest = config.widths.iter().min().copied().unwrap_or(0);
+    let each = scale.powf(1.0 / layers as f64);
+    let parameters = config
+        .parameters()
+        .iter()
+        .map(|spec| {
+            let mut values = vec![0.0_f32; spec.len()];
+            if let (Role::Matrix { .. }, Part::Dense { layer }) = (spec.role, spec.part) {
+                for (k, mode) in modes.iter().take(narrowest).enumerate() {
+                    let one = |at: usize| f64::from(u8::from(at == k));
+                    for (i, value) in values.iter_mut().enumerate() {
+                        let (row, col) = (i / spec.cols, i % spec.cols);
+                        let into = if layer == 0 {
+                            mode.input[row]
+                        } else {
+                            one(row)
+                        };
+                        let out = match layer + 1 == layers {
+                            true => mode.output[col],
+                            false => one(col),
+                        };
+                        *value += (each * into * out) as f32;
+                    }
+                }
+            }
+            let shape = [1, spec.rows, spec.cols];
+            Tensor::from_data(TensorData::new(values, shape), device)
+        })
+        .collect();
+    Network::new(config.clone(), parameters)
 }
 
 /// A stack of freshly drawn networks: replica `i` from `replicas[i]`'s own initialisation and

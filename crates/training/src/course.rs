@@ -1,8 +1,9 @@
 //! A group of replicas at a step: what training moves, and a replay moves again.
 
 use burn::tensor::Device;
+use ontogeny_data::Features;
 use ontogeny_model::device::Chosen;
-use ontogeny_model::{Network, init, weights};
+use ontogeny_model::{InitKind, Network, NetworkConfig, init, weights};
 use ontogeny_store::{NamedTensor, Step, Stream, TensorFile};
 
 use crate::config::Optimizer as Rule;
@@ -121,6 +122,9 @@ fn start(group: &Group, replicas: &[Replica], device: &Device) -> Result<Network
                 }
             }),
             None => {
+                if let Some(network) = aligned(config, replica, device) {
+                    return Ok(network);
+                }
                 let stream = Stream::new(replica.entry.seed, "initial weights", &[]);
                 Ok(init::draw(
                     config.clone(),
@@ -131,6 +135,23 @@ fn start(group: &Group, replicas: &[Replica], device: &Device) -> Result<Network
         })
         .collect::<Result<Vec<_>, _>>()?;
     Ok(Network::stack(parts))
+}
+
+/// The start that has the modes of the replica's source, if it is asked for.
+fn aligned(config: &NetworkConfig, replica: &Replica, device: &Device) -> Option<Network> {
+    let init = replica.config.model.init;
+    let (NetworkConfig::Mlp(config), Some(Features::Hierarchy(tree))) =
+        (config, replica.source(0).features())
+    else {
+        return None;
+    };
+    (init.kind == InitKind::Aligned).then(|| {
+        let modes = tree.modes().iter().map(|mode| init::ModeVectors {
+            input: &mode.items,
+            output: &mode.properties,
+        });
+        init::aligned(config, init.scale, &modes.collect::<Vec<_>>(), device)
+    })
 }
 
 fn hyper(group: &Group, replicas: &[Replica], device: &Device) -> Hyper {

@@ -1,8 +1,8 @@
 //! `[model]`: the network as it is typed.
 
-use ontogeny_data::Source;
+use ontogeny_data::{Features, Source};
 use ontogeny_model::{
-    Activation, Biases, Init, MlpConfig, ModelError, NetworkConfig, Norm, Positions,
+    Activation, Biases, Init, InitKind, MlpConfig, ModelError, NetworkConfig, Norm, Positions,
     TransformerConfig,
 };
 use serde::{Deserialize, Serialize};
@@ -137,7 +137,17 @@ impl ModelSection {
                 let vocabularies = sources.iter().map(|source| source.d_out());
                 self.transformer(vocabularies.max().unwrap_or(0))
             }
-            (NetworkKind::Mlp, Some(features)) => self.mlp(features.d_in(), features.d_out()),
+            (NetworkKind::Mlp, Some(features)) => {
+                let has_modes = matches!(features, Features::Hierarchy(_));
+                if self.init.kind == InitKind::Aligned && (self.tied || !has_modes) {
+                    return Err(ModelError::config(
+                        "init.kind",
+                        "is `aligned`, which needs a hierarchy as the source, whose modes are \
+                         known, and layers that are not tied",
+                    ));
+                }
+                self.mlp(features.d_in(), features.d_out())
+            }
             (NetworkKind::Transformer, Some(_)) => Err(ModelError::config(
                 "kind",
                 "is `transformer`, which reads tokens, and the source has vectors: `mlp` reads them",
