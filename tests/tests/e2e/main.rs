@@ -10,6 +10,7 @@ mod corpora;
 mod devices;
 mod dynamics;
 mod estimator;
+mod features;
 mod folders;
 mod full_disk;
 mod golden;

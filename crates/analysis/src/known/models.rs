@@ -196,32 +196,6 @@ pub struct Superposition {
 
 const FEATURES: usize = 6;
 
-impl Superposition {
-    /// `∫ (μ·[i = j] − ReLU(μa + b))² dμ` over [0, 1], and its derivatives in a and b.
-    fn term(same: bool, a: f64, b: f64) -> [f64; 3] {
-        // Where the unit is active; the integrand is 0 at the moving end, so that the end has no
-        // derivative.
-        let root = if a == 0.0 { f64::INFINITY } else { -b / a };
-        let (low, high) = match (a > 0.0, a < 0.0) {
-            (true, _) => (root.clamp(0.0, 1.0), 1.0),
-            (_, true) => (0.0, root.clamp(0.0, 1.0)),
-            _ if b > 0.0 => (0.0, 1.0),
-            _ => (0.0, 0.0),
-        };
-        let moment = |n: i32| (high.powi(n + 1) - low.powi(n + 1)) / f64::from(n + 1);
-        let (m0, m1, m2) = (moment(0), moment(1), moment(2));
-        let squared = a * a * m2 + 2.0 * a * b * m1 + b * b * m0;
-        let (mut loss, mut da, mut db) =
-            (squared, 2.0 * (a * m2 + b * m1), 2.0 * (a * m1 + b * m0));
-        if same {
-            loss += 1.0 / 3.0 - 2.0 * (a * m2 + b * m1);
-            da -= 2.0 * m2;
-            db -= 2.0 * m1;
-        }
-        [loss, da, db]
-    }
-}
-
 impl Model for Superposition {
     /// W as `[2, 6]`, then b.
     fn dimension(&self) -> usize {
@@ -229,13 +203,11 @@ impl Model for Superposition {
     }
 
     fn start(&self) -> Vec<f64> {
-        // The critical radius and bias are solved for here, since published digits are too few for
-        // a gradient of 0.
         let corners = match self.polygon {
             Polygon::Five | Polygon::FivePlus => 5,
             Polygon::Six => 6,
         };
-        let (radius, bias) = critical(corners);
+        let (radius, bias) = ontogeny_data::Polygon { corners, plus: 0 }.shape();
         let mut w = vec![0.0; 3 * FEATURES];
         for i in 0..corners {
             let angle = std::f64::consts::TAU * i as f64 / corners as f64;
@@ -258,7 +230,8 @@ impl Model for Superposition {
             for j in 0..FEATURES {
                 let (u, v) = (column(i), column(j));
                 let a = u[0] * v[0] + u[1] * v[1];
-                let [term, da, db] = Self::term(i == j, a, w[2 * FEATURES + j]);
+                let bias = w[2 * FEATURES + j];
+                let [term, da, db] = ontogeny_data::Superposition::term(i == j, a, bias);
                 let share = 1.0 / FEATURES as f64;
                 loss += term * share;
                 for (k, (u, v)) in u.into_iter().zip(v).enumerate() {
@@ -270,37 +243,6 @@ impl Model for Superposition {
         }
         loss
     }
-}
-
-/// Radius and bias of the critical polygon, by Newton's method from the published digits.
-fn critical(corners: usize) -> (f64, f64) {
-    let slope = |radius: f64, bias: f64| {
-        let (mut dr, mut db) = (0.0, 0.0);
-        for j in 0..corners {
-            let cos = (std::f64::consts::TAU * j as f64 / corners as f64).cos();
-            let [_, da, own] = Superposition::term(j == 0, radius * radius * cos, bias);
-            dr += da * 2.0 * radius * cos;
-            db += own;
-        }
-        [dr, db]
-    };
-    let (mut r, mut b) = if corners == 5 {
-        (1.17046, -0.28230)
-    } else {
-        (1.32053, -0.61814)
-    };
-    for _ in 0..20 {
-        let step = 1e-6;
-        let [f, g] = slope(r, b);
-        let derivative =
-            |x: [f64; 2], y: [f64; 2]| [(x[0] - y[0]) / (2.0 * step), (x[1] - y[1]) / (2.0 * step)];
-        let [fr, gr] = derivative(slope(r + step, b), slope(r - step, b));
-        let [fb, gb] = derivative(slope(r, b + step), slope(r, b - step));
-        let determinant = fr * gb - fb * gr;
-        r -= (f * gb - fb * g) / determinant;
-        b -= (fr * g - f * gr) / determinant;
-    }
-    (r, b)
 }
 
 /// A regular model: the divergence of a categorical distribution from a fixed one,

@@ -164,7 +164,16 @@ pub fn whole(o: &Opened, plain: bool, json: bool, stop: &Stop) -> Result<Went> {
             let stages = found.map_or(Ok(Value::Array(Vec::new())), |s| {
                 serde_json::to_value(&s.report.stages)
             });
-            Ok(replica_json(r, &outcome, stages?))
+            let mut replica = replica_json(r, &outcome, stages?);
+            // The rows of a replica are in the order of their steps.
+            let own = analysed
+                .rows
+                .iter()
+                .filter(|row| row.replica == r.entry.name);
+            if let Some(last) = own.last() {
+                replica["final"] = serde_json::to_value(&last.values)?;
+            }
+            Ok(replica)
         })
         .collect::<Result<_, serde_json::Error>>()?;
     if !json {

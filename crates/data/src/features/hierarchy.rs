@@ -222,7 +222,8 @@ impl Hierarchy {
     /// Loss of the best linear map of rank `rank`: the modes left out, squared, over the items.
     pub fn loss_of_rank(&self, rank: usize) -> f64 {
         let left_out = self.modes.iter().skip(rank);
-        left_out.map(|mode| mode.strength.powi(2)).sum::<f64>() / self.items() as f64
+        let squares = left_out.map(|mode| mode.strength.powi(2));
+        squares.fold(0.0, |sum, square| sum + square) / self.items() as f64
     }
 }
 

@@ -331,7 +331,8 @@ fn presets_load_and_say_what_there_is() {
     let text = RunConfig::preset("text", &[]).unwrap().config;
     assert!(text.model.n_ctx >= 128 && text.model.n_layers == 2 && text.model.d_mlp == 0);
     let error = RunConfig::preset("txet", &[]).unwrap_err();
-    assert!(error.message.contains("`induction` and `text`"), "{error}");
+    let known = "`induction`, `text`, `superposition` and `hierarchy`";
+    assert!(error.message.contains(known), "{error}");
 }
 
 #[test]

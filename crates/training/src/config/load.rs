@@ -16,12 +16,20 @@ use super::{ConfigError, ONLY_ARM, RunConfig, check, overrides};
 const GREATEST_SIZE: u64 = 1 << 20;
 
 /// The configurations that come with the program.
-const PRESETS: [(&str, &str); 2] = [
+const PRESETS: [(&str, &str); 4] = [
     (
         "induction",
         include_str!("../../../../configs/induction.toml"),
     ),
     ("text", include_str!("../../../../configs/text.toml")),
+    (
+        "superposition",
+        include_str!("../../../../configs/superposition.toml"),
+    ),
+    (
+        "hierarchy",
+        include_str!("../../../../configs/hierarchy.toml"),
+    ),
 ];
 
 /// A configuration that was read, completed and found sound.
