@@ -166,11 +166,8 @@ pub fn whole(o: &Opened, plain: bool, json: bool, stop: &Stop) -> Result<Went> {
             });
             let mut replica = replica_json(r, &outcome, stages?);
             // The rows of a replica are in the order of their steps.
-            let own = analysed
-                .rows
-                .iter()
-                .filter(|row| row.replica == r.entry.name);
-            if let Some(last) = own.last() {
+            let mut own = analysed.rows.iter().rev();
+            if let Some(last) = own.find(|row| row.replica == r.entry.name) {
                 replica["final"] = serde_json::to_value(&last.values)?;
             }
             Ok(replica)

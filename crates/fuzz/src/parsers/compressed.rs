@@ -37,7 +37,8 @@ impl Compressed {
         }
         gzip.write_all(b"\"}\n")?;
         Ok(Self {
-            reading: Reading::new()?,
+            // Its documents may be long, and only those of a byte-level tokenizer are cut up.
+            reading: Reading::trained()?,
             gzip_bomb: gzip.finish()?,
         })
     }
