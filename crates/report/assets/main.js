@@ -66,8 +66,12 @@ function buildPanel(parent, chart, content, replica, letter) {
   const title = html("h3", {}, caption);
   if (letter) html("span", { class: "letter" }, title, letter);
   title.append(chart.title);
-  if (chart.unit) html("span", { class: "unit" }, title, chart.unit);
-  html("p", { class: "note" }, caption, content.note ?? chart.note);
+  // Losses are in nats unless the page says otherwise.
+  const other = data.unit && chart.unit?.startsWith("nats");
+  const unit = other ? data.unit : chart.unit;
+  if (unit) html("span", { class: "unit" }, title, unit);
+  const note = other ? chart.otherNote ?? chart.note : chart.note;
+  html("p", { class: "note" }, caption, content.note ?? note);
   const plot = html("div", { class: "plot" }, figure);
   const root = svg("svg", { role: "img", "aria-label": chart.title }, plot);
   const legend = content.series && content.series.length > 0 ? html("ul", { class: "legend" }, caption) : null;

@@ -15,6 +15,9 @@ use crate::{ReplicaReport, ReportInput, Stage, charts};
 #[derive(Serialize)]
 struct PageData<'a> {
     run: &'a str,
+    /// Of losses and divergences, where it is not nats.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unit: Option<&'a str>,
     level: Option<f64>,
     replicas: Vec<ReplicaData<'a>>,
 }
@@ -87,6 +90,7 @@ struct SmoothData {
 pub(crate) fn page_json(input: &ReportInput) -> String {
     let data = PageData {
         run: &input.run,
+        unit: (!input.unit.is_empty()).then_some(&*input.unit),
         level: (input.interval_level > 0.0)
             .then_some(input.interval_level)
             .and_then(shown),

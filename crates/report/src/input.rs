@@ -25,6 +25,8 @@ pub struct ReportInput {
     pub interval_level: f64,
     /// Where the figures came from.
     pub provenance: Provenance,
+    /// The unit of losses and divergences where it is not nats per token; empty else.
+    pub unit: String,
     /// How λ̂ was estimated; absent if it was not.
     pub estimator: Option<Estimator>,
     /// The trained replicas, in the order in which they are to be listed.

@@ -129,9 +129,13 @@ fn stages(html: &mut String, input: &ReportInput) {
         let _ = writeln!(
             html,
             "<p class=\"caption\">Steps are optimizer updates; small figures are {:.0} % intervals. \
-             Losses and divergences in nats per token. The nearest oracle is the predictor that the \
-             output diverges from least when the stage ends.</p>",
-            input.interval_level * 100.0
+             Losses and divergences in {}. The nearest oracle is the predictor that the output \
+             diverges from least when the stage ends.</p>",
+            input.interval_level * 100.0,
+            match input.unit.as_str() {
+                "" => "nats per token".to_owned(),
+                unit => escape(unit).into_owned(),
+            }
         );
     }
     html.push_str("</section>\n");

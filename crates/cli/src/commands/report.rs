@@ -125,6 +125,10 @@ fn input(
             if run.replicas().count() == 1 { "" } else { "s" },
             group.training.steps,
         ),
+        unit: match group.replicas[0].phases[0].1.features() {
+            Some(_) => "squared error".to_owned(),
+            None => String::new(),
+        },
         created: manifest.created,
         version: manifest.version,
         interval_level: run.config.stages.level,

@@ -23,6 +23,7 @@ pub(crate) fn run(replicas: u64) -> ReportInput {
                 .into(),
         created: "2025-11-22T17:30:00Z".into(),
         version: "0.1.0".into(),
+        unit: String::new(),
         interval_level: 0.9,
         provenance: Provenance {
             config: CONFIG.into(),
