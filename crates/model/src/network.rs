@@ -194,9 +194,21 @@ impl Network {
     }
 
     /// The same networks with other values.
+    ///
+    /// # Panics
+    /// If they are fewer or more.
     #[must_use]
     pub fn with(&self, parameters: Parameters) -> Self {
-        Self::new(self.config.clone(), parameters.into_tensors())
+        // Listing what the configuration says costs more than a small network's layer.
+        assert_eq!(
+            parameters.tensors().len(),
+            self.parameters.tensors().len(),
+            "one tensor for each parameter"
+        );
+        Self {
+            config: self.config.clone(),
+            parameters,
+        }
     }
 
     /// What the networks are.

@@ -36,9 +36,11 @@ pub fn oversized_page(
         bytes.clear();
         file.by_ref().take(HEADER as u64).read_to_end(&mut bytes)?;
         let mut header = Header { rest: &bytes };
-        let Some((decompressed, compressed)) = header.sizes() else {
+        let Some(sizes) = header.sizes() else {
             break;
         };
+        // Readers take a size below zero for a very large one.
+        let [decompressed, compressed] = sizes.map(|size| u64::from(size as u32));
         if decompressed > most {
             return Ok(Some(decompressed));
         }
@@ -55,15 +57,14 @@ struct Header<'a> {
 impl Header<'_> {
     /// The second and third fields of the outermost structure: sizes of the page in bytes,
     /// decompressed and compressed. `None` if this is no header.
-    fn sizes(&mut self) -> Option<(u64, u64)> {
+    fn sizes(&mut self) -> Option<[i64; 2]> {
         let (mut decompressed, mut compressed) = (None, None);
         self.fields(0, &mut |field, value| match field {
             2 => decompressed = Some(value),
             3 => compressed = Some(value),
             _ => {}
         })?;
-        let size = |value: Option<i64>| u64::try_from(value?).ok();
-        Some((size(decompressed)?, size(compressed)?))
+        Some([decompressed?, compressed?])
     }
 
     /// Walks through a structure and shows its whole numbers, by the fields' numbers.
@@ -197,6 +198,10 @@ mod tests {
         let found = |length: usize| oversized_page(Cursor::new(&file), 4, length as u64).unwrap();
         assert_eq!(found(file.len()), Some(1 << 30));
         assert_eq!(found(page(9).len()), None);
+        // −59, whose lower 32 bits are nearly 2³².
+        let below = [&b"PAR1"[..], &[0x15, 4, 0x15, 0x75, 0x15, 8, 0]].concat();
+        let found = oversized_page(Cursor::new(&below), 4, 99).unwrap();
+        assert_eq!(found, Some(u64::from(u32::MAX) - 58));
         let fine = [b"PAR1".to_vec(), page(9), page(64 << 20)].concat();
         let all = fine.len() as u64;
         assert_eq!(oversized_page(Cursor::new(&fine), 4, all).unwrap(), None);
@@ -209,8 +214,7 @@ mod tests {
             b"\0",
             b"\x15",
             &[0xff; 64],
-            // A size below zero, a list of four thousand million, structures without end.
-            &[0x25, 1, 0x15, 2, 0],
+            // A list of four thousand million, structures without end.
             &[0x29, 0xfc, 0xff, 0xff, 0xff, 0xff, 0x0f],
             &[0x1c; 200],
         ] {
