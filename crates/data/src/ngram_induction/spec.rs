@@ -28,7 +28,7 @@ pub struct NgramInductionSpec {
     pub trigram_strength: f64,
     /// Zipf tilt: `−zipf · ln(token + 1)` is added to the logits, so that small tokens are
     /// frequent. The exponent that results is another one and is reported by
-    /// [`crate::Source::describe`].
+    /// [`crate::Language::describe`].
     pub zipf: f64,
     /// Number of trigger tokens; 0 leaves an n-gram language.
     pub n_triggers: usize,
@@ -56,7 +56,7 @@ pub struct NgramInductionSpec {
     pub reliability: f64,
     /// Probability that a sequence is its first `segment` tokens repeated until it is full. The
     /// in-context oracle knows of it; the others are those of the language without repetitions,
-    /// and so are [`crate::Source::token_frequencies`].
+    /// and so are [`crate::Language::token_frequencies`].
     #[serde(skip_serializing_if = "is_zero")]
     pub repeat: f64,
     /// Tokens of a repeated segment, fewer than the `n_ctx + 1` of a sequence: absent means half
