@@ -399,16 +399,17 @@ fn behaviour_measures(
         ..plan.settings.clone()
     };
     let causes = serde_json::json!({ "settings": s, "icl": job.group.icl });
-    let identity = probe.map_or_else(|| source.key(), |probe| probe.key);
+    // Of what is looked at: a probe's, or else the source's own.
+    let identity =
+        |source: &Source, probe: Option<&Probe>| probe.map_or_else(|| source.key(), |p| p.key);
     let mut key = job
         .key(BEHAVIOUR_VERSION, plan)
-        .key("probe", &identity)
+        .key("probe", &identity(source, probe.map(|p| &**p)))
         .json("causes", &causes);
     for ((name, source), probe) in plan.evals.iter().zip(&probes.evals) {
-        let identity = probe
-            .as_ref()
-            .map_or_else(|| source.key(), |probe| probe.key);
-        key = key.text("eval", name).key("probe", &identity);
+        key = key
+            .text("eval", name)
+            .key("probe", &identity(source, probe.as_deref()));
     }
     let key: Key = key.finish();
     let results = Results::new(&plan.results, "behaviour");
@@ -566,11 +567,10 @@ fn estimate_missing<'a>(
         anchor: &anchors[0],
         coordinate: own,
     };
-    let probed = (llc.observables > 0).then(|| -> Option<Probed<'_>> {
-        let (source, _) = first.sampled;
-        probed(plan, source.language()?, &config, llc.observables).into()
-    });
-    let probed: Option<Probed<'_>> = probed.flatten();
+    let probed = match first.sampled.0.language() {
+        Some(source) if llc.observables > 0 => Some(probed(plan, source, &config, llc.observables)),
+        _ => None,
+    };
     let mut ledgers = Vec::new();
     let estimated = llc::estimate_all(&subject, &llc.settings, &spots, |chains| {
         let (observer, ledger) = probed.as_ref()?.observer(chains.len());

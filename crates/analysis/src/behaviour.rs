@@ -165,13 +165,13 @@ fn triggers(probe: &Probe, losses: &[f32], measures: &mut Measures) {
     }
 }
 
-fn read(tensor: Tensor<2>) -> Result<Vec<f32>, AnalysisError> {
+pub(crate) fn read(tensor: Tensor<2>) -> Result<Vec<f32>, AnalysisError> {
     tensor
         .try_into_vec_as::<f32>()
         .map_err(|e| AnalysisError::Device(e.to_string()))
 }
 
-fn mean(values: &[f32]) -> f64 {
+pub(crate) fn mean(values: &[f32]) -> f64 {
     values.iter().map(|&x| f64::from(x)).sum::<f64>() / values.len().max(1) as f64
 }
 

@@ -1,9 +1,9 @@
 //! What a network that reads vectors has learned of its source.
 
 use ontogeny_data::{Features, Source, Split, Superposition};
-use ontogeny_model::{Inputs, MlpConfig, Network, NetworkConfig, weights};
-use ontogeny_store::Stream;
+use ontogeny_model::{Activation, Biases, Loss, MlpConfig, Network, NetworkConfig, weights};
 
+use crate::behaviour::{mean, read};
 use crate::error::AnalysisError;
 use crate::measures::Measures;
 use crate::probe;
@@ -30,7 +30,7 @@ pub fn measure(
     match features {
         Features::Hierarchy(tree) => {
             let items = tree.items();
-            let all = features_of_items(network, source, items)?;
+            let all = outputs(network, source, items)?;
             measures.value("loss", tree.loss(&all));
             for (mode, amplitude) in tree.modes().iter().zip(tree.amplitudes(&all)) {
                 measures.value(format!("amplitude.{}", mode.name), amplitude);
@@ -74,34 +74,31 @@ pub fn loss(
     seed: u64,
     count: usize,
 ) -> Result<f64, AnalysisError> {
-    let stream: Stream = probe::stream(seed);
-    let examples = source.examples(Split::HeldOut, &stream, 0, count);
+    let examples = source.examples(Split::HeldOut, &probe::stream(seed), 0, count);
     let losses = network.loss_by_row(&probe::batch_of(&examples, &network.device()));
-    let losses = losses
-        .try_into_vec_as::<f32>()
-        .map_err(|e| AnalysisError::Device(e.to_string()))?;
-    Ok(losses.iter().map(|&l| f64::from(l)).sum::<f64>() / losses.len().max(1) as f64)
+    Ok(mean(&read(losses)?))
 }
 
-/// The network's outputs for each item, row major.
-fn features_of_items(
-    network: &Network,
-    source: &Source,
-    items: usize,
-) -> Result<Vec<f64>, AnalysisError> {
+/// What turns the loss on a source's examples into a log-likelihood, and its unit.
+pub fn loss_of(source: &Source) -> Loss {
+    match source.features() {
+        Some(features) => Loss::Squared {
+            variance: features.variance(),
+        },
+        None => Loss::CrossEntropy,
+    }
+}
+
+/// The network's outputs for the first `items` examples, row major.
+fn outputs(network: &Network, source: &Source, items: usize) -> Result<Vec<f64>, AnalysisError> {
     let examples = source.examples(Split::HeldOut, &probe::stream(0), 0, items);
     let batch = probe::batch_of(&examples, &network.device());
-    let inputs: &Inputs = &batch.inputs;
-    let outputs = network.outputs(inputs, 1);
-    let outputs = outputs
-        .try_into_vec_as::<f32>()
-        .map_err(|e| AnalysisError::Device(e.to_string()))?;
+    let outputs = weights::read(&[network.outputs(&batch.inputs, 1)])?.concat();
     Ok(outputs.into_iter().map(f64::from).collect())
 }
 
 /// Whether a network is the toy model: ReLU(WᵀWx + b).
 fn is_toy(config: &MlpConfig) -> bool {
-    use ontogeny_model::{Activation, Biases};
     config.tied
         && config.widths.len() == 3
         && config.activation == Activation::Linear

@@ -40,4 +40,5 @@ pub use analyze::{
 };
 pub use behaviour::sequence_losses;
 pub use error::AnalysisError;
+pub use features::loss_of;
 pub use measures::Measures;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 use ontogeny_data::{Examples, Language, Oracle, Sequences, Source, Split, TriggerPositions};
 use ontogeny_model::Batch;
 use ontogeny_store::{Key, KeyBuilder, Stream};
@@ -133,24 +133,14 @@ pub(crate) fn batch_of(examples: &Examples, device: &Device) -> Batch {
     match examples {
         Examples::Sequences(sequences) => batch(sequences, 0..sequences.rows, device),
         Examples::Values(values) => {
-            let tensor = |all: &[f32]| {
-                let shape = [1, values.rows, all.len() / values.rows.max(1)];
-                Tensor::from_data(TensorData::new(all.to_vec(), shape), device)
-            };
-            Batch::of_values(tensor(&values.inputs), tensor(&values.targets), 1)
+            let (inputs, targets) = (values.inputs.clone(), values.targets.clone());
+            Batch::of_vectors(inputs, targets, [1, values.rows], device)
         }
     }
 }
 
 /// Rows of some sequences as a batch of one replica.
 pub(crate) fn batch(sequences: &Sequences, rows: std::ops::Range<usize>, device: &Device) -> Batch {
-    let t = sequences.len - 1;
-    let take = |from: usize| {
-        let mut out: Vec<i32> = Vec::with_capacity(rows.len() * t);
-        for row in rows.clone() {
-            out.extend(sequences.row(row)[from..from + t].iter().map(|&x| x as i32));
-        }
-        Tensor::from_data(TensorData::new(out, [1, rows.len() * t]), device)
-    };
-    Batch::of_tokens(take(0), take(1), t)
+    let rows: Vec<&[u32]> = rows.map(|row| sequences.row(row)).collect();
+    Batch::of_sequences(&rows, 1, device)
 }

@@ -67,6 +67,17 @@ pub(crate) fn is_zero(value: &f64) -> bool {
     *value == 0.0
 }
 
+/// Refuses a number that is not positive.
+pub(crate) fn positive(key: &'static str, value: f64) -> Result<(), DataError> {
+    match value.is_finite() && value > 0.0 {
+        true => Ok(()),
+        false => Err(DataError::setting(
+            key,
+            format!("is {value}; it is a positive number"),
+        )),
+    }
+}
+
 /// Refuses a number that is not from `least` to `most`.
 pub(crate) fn in_range(
     key: &'static str,

@@ -2,7 +2,7 @@
 //!
 //! `R` replicas, `N = B·T` rows: B examples of T positions each, one example after the other.
 
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 
 /// What a network reads.
 #[derive(Debug, Clone)]
@@ -46,14 +46,6 @@ impl Inputs {
         }
     }
 
-    /// Where they live.
-    pub fn device(&self) -> Device {
-        match self {
-            Self::Tokens(tokens) => tokens.device(),
-            Self::Values(values) => values.device(),
-        }
-    }
-
     fn cut(self, replica: usize, (first, count): (usize, usize)) -> Self {
         match self {
             Self::Tokens(all) => Self::Tokens(all.narrow(0, replica, 1).narrow(1, first, count)),
@@ -88,6 +80,40 @@ impl Batch {
             targets: Targets::Values(targets),
             positions,
         }
+    }
+
+    /// Sequences of one length, as many for each replica, replica by replica: each token is to be
+    /// predicted from those before it.
+    ///
+    /// # Panics
+    /// If there is none, or their lengths differ.
+    pub fn of_sequences(rows: &[&[u32]], replicas: usize, device: &Device) -> Self {
+        let t = rows[0].len() - 1;
+        let take = |from: usize| {
+            let mut out: Vec<i32> = Vec::with_capacity(rows.len() * t);
+            for row in rows {
+                assert_eq!(row.len(), t + 1, "sequences of one length");
+                // A vocabulary is far below 2³¹.
+                out.extend(row[from..from + t].iter().map(|&token| token as i32));
+            }
+            let shape = [replicas, rows.len() / replicas * t];
+            Tensor::from_data(TensorData::new(out, shape), device)
+        };
+        Self::of_tokens(take(0), take(1), t)
+    }
+
+    /// Vectors `[R, N, d_in]` and `[R, N, d_out]`, row major, each row an example of its own.
+    pub fn of_vectors(
+        inputs: Vec<f32>,
+        targets: Vec<f32>,
+        [replicas, rows]: [usize; 2],
+        device: &Device,
+    ) -> Self {
+        let tensor = |all: Vec<f32>| {
+            let shape = [replicas, rows, all.len() / (replicas * rows).max(1)];
+            Tensor::from_data(TensorData::new(all, shape), device)
+        };
+        Self::of_values(tensor(inputs), tensor(targets), 1)
     }
 
     /// R and N.

@@ -394,9 +394,4 @@ impl TransformerConfig {
         specs.extend(bias("unembed.b_U".into(), &[v], d, part));
         specs
     }
-
-    /// Number of scalars in one replica.
-    pub fn n_parameters(&self) -> usize {
-        self.parameters().iter().map(ParameterSpec::len).sum()
-    }
 }

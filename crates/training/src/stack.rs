@@ -1,7 +1,7 @@
 //! Replicas in training: parameters, moments, and one update.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use ontogeny_data::{Examples, Sequences, Values};
+use ontogeny_data::Examples;
 use ontogeny_model::{Batch, ModelError, Network, Parameters, weights};
 use ontogeny_store::NamedTensor;
 use rayon::prelude::*;
@@ -68,49 +68,23 @@ pub fn column(values: &[f64], device: &Device) -> Tensor<3> {
 /// # Panics
 /// If there is none, or they differ in kind or shape: they come from sources of one kind.
 pub fn batch_of(batches: &[Examples], device: &Device) -> Batch {
-    let (mut sequences, mut values) = (Vec::new(), Vec::new());
+    let shape = |batch: &Examples| (batch.rows(), batch.positions());
+    let (mut sequences, mut inputs, mut targets) = (Vec::new(), Vec::new(), Vec::new());
     for batch in batches {
+        assert_eq!(shape(batch), shape(&batches[0]), "batches of one shape");
         match batch {
-            Examples::Sequences(batch) => sequences.push(batch),
-            Examples::Values(batch) => values.push(batch),
-        }
-    }
-    match values.is_empty() {
-        true => of_sequences(&sequences, device),
-        false => of_values(&values, device),
-    }
-}
-
-fn of_sequences(batches: &[&Sequences], device: &Device) -> Batch {
-    let (rows, len) = (batches[0].rows, batches[0].len);
-    let t = len - 1;
-    let take = |from: usize| {
-        let mut out: Vec<i32> = Vec::with_capacity(batches.len() * rows * t);
-        for batch in batches {
-            assert_eq!((batch.rows, batch.len), (rows, len), "batches of one shape");
-            for row in batch.tokens.chunks_exact(len) {
-                // A vocabulary is far below 2³¹.
-                out.extend(row[from..from + t].iter().map(|&token| token as i32));
+            Examples::Sequences(batch) => sequences.extend(batch.iter()),
+            Examples::Values(batch) => {
+                inputs.extend_from_slice(&batch.inputs);
+                targets.extend_from_slice(&batch.targets);
             }
         }
-        Tensor::from_data(TensorData::new(out, [batches.len(), rows * t]), device)
-    };
-    Batch::of_tokens(take(0), take(1), t)
-}
-
-fn of_values(batches: &[&Values], device: &Device) -> Batch {
-    let rows = batches[0].rows;
-    let take = |part: fn(&Values) -> &Vec<f32>| {
-        let all: Vec<f32> = batches
-            .iter()
-            .flat_map(|batch| part(batch))
-            .copied()
-            .collect();
-        let width = all.len() / (batches.len() * rows).max(1);
-        let shape = [batches.len(), rows, width];
-        Tensor::from_data(TensorData::new(all, shape), device)
-    };
-    Batch::of_values(take(|batch| &batch.inputs), take(|batch| &batch.targets), 1)
+    }
+    let replicas = batches.len();
+    match inputs.is_empty() {
+        true => Batch::of_sequences(&sequences, replicas, device),
+        false => Batch::of_vectors(inputs, targets, [replicas, batches[0].rows()], device),
+    }
 }
 
 impl Stack {

@@ -6,10 +6,11 @@ use std::sync::{Mutex, PoisonError};
 use burn::tensor::{Device, Tensor};
 use ontogeny_data::{Source, Split};
 use ontogeny_kernels::on_flex;
-use ontogeny_model::{Batch, Loss, Network, NetworkConfig};
+use ontogeny_model::{Batch, Network, NetworkConfig};
 use ontogeny_store::Stream;
 
 use crate::error::AnalysisError;
+use crate::features::loss_of;
 use crate::probe;
 use crate::sampler::{LossAndGradient, Mask, Part};
 
@@ -103,15 +104,10 @@ impl<'a> Minibatches<'a> {
         self.source.positions()
     }
 
-    /// What the loss of a row is multiplied by to become minus a log-likelihood in nats.
-    fn to_nats(&self) -> f64 {
-        match self.source.features() {
-            Some(features) => Loss::Squared {
-                variance: features.variance(),
-            }
-            .to_nats(),
-            None => Loss::CrossEntropy.to_nats(),
-        }
+    /// A loss, or a gradient of it, as that of minus a log-likelihood in nats.
+    fn in_nats<const D: usize>(&self, loss: Tensor<D>) -> Tensor<D> {
+        let by = loss_of(self.source).to_nats();
+        if by == 1.0 { loss } else { loss * by }
     }
 
     /// The minibatch of one chain at one draw.
@@ -185,11 +181,8 @@ impl Landscape for NetworkLoss<'_> {
             .map(|i| !matches!(mask.part(i), Part::Nothing))
             .collect();
         let (loss, gradients) = network.loss_and_some_gradients(&|i| moves[i], &batch);
-        let by = self.minibatches.to_nats();
-        if by == 1.0 {
-            return Ok((loss, gradients));
-        }
-        Ok((loss * by, gradients.into_iter().map(|g| g * by).collect()))
+        let gradients = gradients.into_iter().map(|g| self.minibatches.in_nats(g));
+        Ok((self.minibatches.in_nats(loss), gradients.collect()))
     }
 
     fn loss(
@@ -200,9 +193,7 @@ impl Landscape for NetworkLoss<'_> {
     ) -> Result<Tensor<1>, AnalysisError> {
         let batch = self.minibatches.stacked(chains, draw);
         let network = Network::new(self.config.clone(), weights.to_vec());
-        let by = self.minibatches.to_nats();
-        let loss = network.mean_loss(&batch);
-        Ok(if by == 1.0 { loss } else { loss * by })
+        Ok(self.minibatches.in_nats(network.mean_loss(&batch)))
     }
 
     /// On a CPU every chain is work of its own for a free core; on a GPU one pass moves all of

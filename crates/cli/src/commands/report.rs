@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use ontogeny_analysis::paired;
 use ontogeny_analysis::select::{Difference, Favoured};
 use ontogeny_analysis::table::MeasureRow;
+use ontogeny_analysis::{loss_of, paired};
+use ontogeny_model::Loss;
 use ontogeny_model::device::{self, DeviceEntry};
 use ontogeny_report::{
     Provenance, ReplicaReport, ReportInput, Row, Selection, Stage, Stages, TrainingPoint, render,
@@ -125,9 +126,9 @@ fn input(
             if run.replicas().count() == 1 { "" } else { "s" },
             group.training.steps,
         ),
-        unit: match group.replicas[0].phases[0].1.features() {
-            Some(_) => "squared error".to_owned(),
-            None => String::new(),
+        unit: match loss_of(&group.replicas[0].phases[0].1) {
+            Loss::CrossEntropy => String::new(),
+            other => other.unit().to_owned(),
         },
         created: manifest.created,
         version: manifest.version,

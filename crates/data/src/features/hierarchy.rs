@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Values;
 use crate::DataError;
+use crate::spec::positive;
 
 /// Settings of a hierarchy.
 #[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
@@ -41,10 +42,7 @@ const MOST: usize = 4096;
 
 impl HierarchySpec {
     pub(crate) fn check(&self) -> Result<(), DataError> {
-        if !(self.variance.is_finite() && self.variance > 0.0) {
-            let message = format!("is {}; it is a positive number", self.variance);
-            return Err(DataError::setting("variance", message));
-        }
+        positive("variance", self.variance)?;
         if !self.singular_values.is_empty() {
             let all = self.singular_values.iter();
             return match all.clone().find(|s| !(s.is_finite() && **s > 0.0)) {

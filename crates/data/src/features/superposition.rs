@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Values;
 use crate::draw::below;
-use crate::spec::in_range;
+use crate::spec::{in_range, positive};
 use crate::training_set::TrainingSet;
 use crate::{DataError, Split};
 
@@ -56,10 +56,7 @@ impl SuperpositionSpec {
         if let Some(sparsity) = self.sparsity {
             in_range("sparsity", sparsity, 0.0, 1.0)?;
         }
-        if !(self.variance.is_finite() && self.variance > 0.0) {
-            let message = format!("is {}; it is a positive number", self.variance);
-            return Err(DataError::setting("variance", message));
-        }
+        positive("variance", self.variance)?;
         crate::spec::training_set(self.training_set)
     }
 }
@@ -217,7 +214,7 @@ fn exact_loss(w: &[f64], b: &[f64]) -> f64 {
     loss / c as f64
 }
 
-/// Corners of the convex hull of some points about the origin, in the order of their angles.
+/// Corners of the convex hull of some points, one after the other around it.
 fn hull(points: &[[f64; 2]], kept: &[usize]) -> Vec<usize> {
     let mut order = kept.to_vec();
     order.sort_by(|&i, &j| {
