@@ -32,6 +32,9 @@ pub struct Batch {
     pub targets: Targets,
     /// T, positions of an example.
     pub positions: usize,
+    /// How much each row of vectors counts, `[1, N, 1]`, 1 in the mean of an example; without them
+    /// all count alike.
+    pub weights: Option<Tensor<3>>,
 }
 
 impl Inputs {
@@ -70,15 +73,7 @@ impl Batch {
             inputs: Inputs::Tokens(inputs),
             targets: Targets::Tokens(targets),
             positions,
-        }
-    }
-
-    /// Vectors and the vectors that they should become, `[R, N, d_in]` and `[R, N, d_out]`.
-    pub fn of_values(inputs: Tensor<3>, targets: Tensor<3>, positions: usize) -> Self {
-        Self {
-            inputs: Inputs::Values(inputs),
-            targets: Targets::Values(targets),
-            positions,
+            weights: None,
         }
     }
 
@@ -102,18 +97,35 @@ impl Batch {
         Self::of_tokens(take(0), take(1), t)
     }
 
-    /// Vectors `[R, N, d_in]` and `[R, N, d_out]`, row major, each row an example of its own.
+    /// Vectors `[R, N, d_in]` and the vectors `[R, N, d_out]` that they should become, row major, for
+    /// N = `examples` · `positions`. `weights`, one for each position and 1 in the mean, say how much
+    /// each counts.
+    ///
+    /// # Panics
+    /// If the lengths do not fit.
     pub fn of_vectors(
         inputs: Vec<f32>,
         targets: Vec<f32>,
-        [replicas, rows]: [usize; 2],
+        [replicas, examples, positions]: [usize; 3],
+        weights: Option<&[f32]>,
         device: &Device,
     ) -> Self {
+        let rows = examples * positions;
         let tensor = |all: Vec<f32>| {
             let shape = [replicas, rows, all.len() / (replicas * rows).max(1)];
             Tensor::from_data(TensorData::new(all, shape), device)
         };
-        Self::of_values(tensor(inputs), tensor(targets), 1)
+        let weights = weights.map(|weights| {
+            assert_eq!(weights.len(), positions, "a weight for each position");
+            let all = weights.repeat(examples);
+            Tensor::from_data(TensorData::new(all, [1, rows, 1]), device)
+        });
+        Self {
+            inputs: Inputs::Values(tensor(inputs)),
+            targets: Targets::Values(tensor(targets)),
+            positions,
+            weights,
+        }
     }
 
     /// R and N.
@@ -127,6 +139,7 @@ impl Batch {
             inputs: self.inputs.clone().cut(replica, (first, count)),
             targets: self.targets.clone().cut(replica, (first, count)),
             positions: self.positions,
+            weights: self.weights.clone().map(|w| w.narrow(1, first, count)),
         }
     }
 
@@ -139,7 +152,7 @@ impl Batch {
         if parts.len() == 1 {
             return parts.swap_remove(0);
         }
-        let positions = parts[0].positions;
+        let (positions, weights) = (parts[0].positions, parts[0].weights.clone());
         let (mut tokens, mut values) = ((Vec::new(), Vec::new()), (Vec::new(), Vec::new()));
         for part in parts {
             match part.inputs {
@@ -161,6 +174,7 @@ impl Batch {
                 false => Targets::Values(Tensor::cat(values.1, 0)),
             },
             positions,
+            weights,
         }
     }
 }

@@ -58,6 +58,40 @@ pub enum Positions {
     /// Queries and keys rotated by position (Su et al. 2021): component `i` with component
     /// `i + d_head/2`, angle `position · 10000^(−2i/d_head)`.
     Rotary,
+    /// A learned number for each head and distance, added to the scores of attention before the
+    /// softmax (Raffel et al. 2020, without its buckets; relative positions as in Edelman et al.
+    /// 2024). Nothing is added to the residual stream.
+    Relative,
+}
+
+impl Positions {
+    /// Whether there is a table of vectors, one for each position.
+    pub(crate) fn has_vectors(self) -> bool {
+        matches!(self, Self::Learned | Self::Shortformer)
+    }
+}
+
+/// What a block adds to the residual stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum Block {
+    /// Attention, and then the MLP: `x ← x + attn(x)`, `x ← x + mlp(x)`.
+    #[default]
+    Standard,
+    /// The authors' block of Hoogland et al. 2024 (arXiv 2402.02364) for in-context regression: its
+    /// whole output is added to its input once more, `x ← x + block(x)`, which makes
+    /// `2x + attn + mlp`; and attention has no biases, whatever `bias` says.
+    Doubled,
+}
+
+/// Components of the vectors that a transformer reads and writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VectorEnds {
+    /// Components of an input.
+    pub d_in: usize,
+    /// Components of an output.
+    pub d_out: usize,
 }
 
 /// How weights begin.
@@ -86,6 +120,9 @@ pub struct Init {
     /// Multiplies every weight that is drawn; layer norms start at one and zero regardless. Of
     /// `aligned`, the amplitude of each mode.
     pub scale: f64,
+    /// In place of `scale` for the matrix of the unembedding.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unembed_scale: Option<f64>,
 }
 
 impl Default for Init {
@@ -93,6 +130,7 @@ impl Default for Init {
         Self {
             kind: InitKind::Standard,
             scale: 1.0,
+            unembed_scale: None,
         }
     }
 }
@@ -103,11 +141,17 @@ impl Init {
     /// # Errors
     /// [`ModelError::Config`] naming the field and what would be right.
     pub(crate) fn validate(&self) -> Result<(), ModelError> {
-        if !(self.scale.is_finite() && self.scale > 0.0) {
-            return Err(ModelError::config(
-                "init.scale",
-                format!("must be a positive number, found {}", self.scale),
-            ));
+        let scales = [
+            ("init.scale", Some(self.scale)),
+            ("init.unembed_scale", self.unembed_scale),
+        ];
+        for (field, scale) in scales {
+            if let Some(scale) = scale
+                && !(scale.is_finite() && scale > 0.0)
+            {
+                let reason = format!("must be a positive number, found {scale}");
+                return Err(ModelError::config(field, reason));
+            }
         }
         Ok(())
     }
@@ -139,12 +183,39 @@ pub struct TransformerConfig {
     pub tied: bool,
     /// Whether attention, MLP and unembedding have biases. Layer norms always have theirs.
     pub bias: bool,
+    /// What a block adds to the residual stream.
+    #[serde(default, skip_serializing_if = "is_standard")]
+    pub block: Block,
     /// Greatest number of positions.
     pub n_ctx: usize,
-    /// Size of the vocabulary.
+    /// Size of the vocabulary; 0 where vectors are read.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub d_vocab: usize,
+    /// The vectors that are read and written in place of tokens: the embedding is then a matrix
+    /// without bias.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vectors: Option<VectorEnds>,
     /// How weights begin.
     pub init: Init,
+}
+
+// What says nothing of a decoder of tokens is not written: `config.json` of older runs has no such
+// members.
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands over a reference"
+)]
+fn is_standard(block: &Block) -> bool {
+    *block == Block::Standard
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands over a reference"
+)]
+fn is_zero(value: &usize) -> bool {
+    *value == 0
 }
 
 /// What a parameter is to the network; initialisation and weight decay depend on it.
@@ -294,9 +365,12 @@ impl TransformerConfig {
             ("d_model", self.d_model),
             ("d_head", self.d_head),
             ("n_ctx", self.n_ctx),
-            ("d_vocab", self.d_vocab),
         ];
-        for (field, value) in positive {
+        let ends = match self.vectors {
+            None => [("d_vocab", self.d_vocab); 2],
+            Some(ends) => [("vectors.d_in", ends.d_in), ("vectors.d_out", ends.d_out)],
+        };
+        for (field, value) in positive.into_iter().chain(ends) {
             if value == 0 {
                 return Err(ModelError::config(field, "must be at least 1, found 0"));
             }
@@ -308,6 +382,12 @@ impl TransformerConfig {
                     "must be even for rotary positions, found {}; components are rotated in pairs",
                     self.d_head
                 ),
+            ));
+        }
+        if self.tied && self.vectors.is_some() {
+            return Err(ModelError::config(
+                "tied",
+                "must be false for a transformer that reads vectors: what it writes are others",
             ));
         }
         if self.init.kind == InitKind::Aligned {
@@ -324,6 +404,16 @@ impl TransformerConfig {
         self.n_heads * self.d_head
     }
 
+    /// Components of an output: logits of tokens, or a vector's.
+    pub fn d_out(&self) -> usize {
+        self.vectors.map_or(self.d_vocab, |ends| ends.d_out)
+    }
+
+    /// Whether attention has biases.
+    pub(crate) fn attention_bias(&self) -> bool {
+        self.bias && self.block == Block::Standard
+    }
+
     /// Every parameter in canonical order. Names, shapes and order on disk come from here alone.
     pub fn parameters(&self) -> Vec<ParameterSpec> {
         let (d, h, dh, m) = (self.d_model, self.n_heads, self.d_head, self.d_mlp);
@@ -331,8 +421,14 @@ impl TransformerConfig {
         let embedding = |name: &str, rows: usize| {
             ParameterSpec::new(name.into(), &[rows, d], Role::Embedding, Part::Embedding)
         };
-        specs.push(embedding("embed.W_E", self.d_vocab));
-        if self.positions != Positions::Rotary {
+        specs.push(match self.vectors {
+            None => embedding("embed.W_E", self.d_vocab),
+            Some(VectorEnds { d_in, .. }) => {
+                let role = Role::Matrix { fan_in: d_in };
+                ParameterSpec::new("embed.W_E".into(), &[d_in, d], role, Part::Embedding)
+            }
+        });
+        if self.positions.has_vectors() {
             specs.push(embedding("pos_embed.W_pos", self.n_ctx));
         }
         let norm = |specs: &mut Vec<ParameterSpec>, at: String, layer: Option<usize>| {
@@ -366,17 +462,19 @@ impl TransformerConfig {
                     layout: Layout::HeadsOutside { n_heads: h },
                     ..matrix(format!("{at}.attn.W_{which}"), &[h, d, dh], d, part)
                 });
-                specs.extend(bias(format!("{at}.attn.b_{which}"), &[h, dh], d, part));
+                let bias = bias(format!("{at}.attn.b_{which}"), &[h, dh], d, part);
+                specs.extend(bias.filter(|_| self.attention_bias()));
             }
             let part = attention(Some(HeadAxis::Rows));
             specs.push(matrix(format!("{at}.attn.W_O"), &[h, dh, d], h * dh, part));
             // The bias of the output belongs to no head.
-            specs.extend(bias(
-                format!("{at}.attn.b_O"),
-                &[d],
-                h * dh,
-                attention(None),
-            ));
+            let output = bias(format!("{at}.attn.b_O"), &[d], h * dh, attention(None));
+            specs.extend(output.filter(|_| self.attention_bias()));
+            if self.positions == Positions::Relative {
+                let shape = [h, self.n_ctx];
+                let name = format!("{at}.attn.b_rel");
+                specs.push(ParameterSpec::new(name, &shape, Role::Embedding, part));
+            }
             if m > 0 {
                 let part = Part::Mlp { layer };
                 norm(&mut specs, format!("{at}.ln2"), Some(layer));
@@ -387,7 +485,7 @@ impl TransformerConfig {
             }
         }
         norm(&mut specs, "ln_final".into(), None);
-        let (v, part) = (self.d_vocab, Part::Unembedding);
+        let (v, part) = (self.d_out(), Part::Unembedding);
         if !self.tied {
             specs.push(matrix("unembed.W_U".into(), &[d, v], d, part));
         }

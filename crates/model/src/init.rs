@@ -16,14 +16,18 @@ const NORMAL_DEVIATION: f64 = 0.02;
 /// sequence of the stream to itself, so adding one leaves the others as they were.
 fn values(spec: &ParameterSpec, init: &Init, stream: &Stream, index: u64) -> Vec<f32> {
     let mut out = vec![0.0; spec.len()];
+    let by = match (spec.part, spec.role) {
+        (Part::Unembedding, Role::Matrix { .. }) => init.unembed_scale.unwrap_or(init.scale),
+        _ => init.scale,
+    };
     let normal = |out: &mut [f32], deviation: f64| {
         stream.fill_normal(index, out);
-        scale(out, deviation * init.scale);
+        scale(out, deviation * by);
     };
     let uniform = |out: &mut [f32], bound: f64| {
         stream.fill_uniform(index, out);
         for x in out.iter_mut() {
-            *x = ((f64::from(*x) * 2.0 - 1.0) * bound * init.scale) as f32;
+            *x = ((f64::from(*x) * 2.0 - 1.0) * bound * by) as f32;
         }
     };
     match (spec.role, init.kind) {

@@ -31,8 +31,8 @@ pub mod weights;
 
 pub use batch::{Batch, Inputs, Targets};
 pub use config::{
-    Activation, HeadAxis, Init, InitKind, Layout, Norm, ParameterSpec, Part, Positions, Role,
-    TransformerConfig,
+    Activation, Block, HeadAxis, Init, InitKind, Layout, Norm, ParameterSpec, Part, Positions,
+    Role, TransformerConfig, VectorEnds,
 };
 pub use error::ModelError;
 pub use loss::Loss;

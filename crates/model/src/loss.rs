@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use ontogeny_kernels::{cross_entropy, cross_entropy_by_row};
 use serde::{Deserialize, Serialize};
 
-use crate::batch::Targets;
+use crate::batch::{Batch, Targets};
 
 /// A loss of one row of outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -42,32 +42,39 @@ impl Loss {
 ///
 /// # Panics
 /// If outputs and targets differ in shape.
-pub(crate) fn mean(outputs: Tensor<3>, targets: &Targets) -> Tensor<1> {
-    match targets {
+pub(crate) fn mean(outputs: Tensor<3>, batch: &Batch) -> Tensor<1> {
+    match &batch.targets {
         Targets::Tokens(targets) => cross_entropy(outputs, targets.clone()),
         Targets::Values(targets) => {
             let [replicas, _, _] = outputs.dims();
-            squared(outputs, targets).mean_dim(1).reshape([replicas])
+            squared(outputs, targets, batch)
+                .mean_dim(1)
+                .reshape([replicas])
         }
     }
 }
 
-/// Loss of each row, `[R, N]`, for outputs `[R, N, d_out]`. Without gradient for tokens.
+/// Loss of each row, times its weight, `[R, N]`, for outputs `[R, N, d_out]`. Without gradient for
+/// tokens.
 ///
 /// # Panics
 /// If outputs and targets differ in shape.
-pub(crate) fn by_row(outputs: Tensor<3>, targets: &Targets) -> Tensor<2> {
-    match targets {
+pub(crate) fn by_row(outputs: Tensor<3>, batch: &Batch) -> Tensor<2> {
+    match &batch.targets {
         Targets::Tokens(targets) => cross_entropy_by_row(outputs, targets.clone()),
         Targets::Values(targets) => {
             let [replicas, rows, _] = outputs.dims();
-            squared(outputs, targets).reshape([replicas, rows])
+            squared(outputs, targets, batch).reshape([replicas, rows])
         }
     }
 }
 
 /// `[R, N, 1]`.
-fn squared(outputs: Tensor<3>, targets: &Tensor<3>) -> Tensor<3> {
+fn squared(outputs: Tensor<3>, targets: &Tensor<3>, batch: &Batch) -> Tensor<3> {
     let away = outputs - targets.clone();
-    (away.clone() * away).sum_dim(2)
+    let squares = (away.clone() * away).sum_dim(2);
+    match &batch.weights {
+        Some(weights) => squares * weights.clone(),
+        None => squares,
+    }
 }

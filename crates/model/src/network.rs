@@ -14,7 +14,7 @@ use crate::transformer::{Trace, Transformer};
 /// What a network is. In JSON the member `kind` tells, and without it it is a transformer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum NetworkConfig {
-    /// A decoder-only transformer that reads tokens.
+    /// A decoder-only transformer that reads tokens or vectors.
     Transformer(TransformerConfig),
     /// A fully connected network that reads vectors.
     Mlp(MlpConfig),
@@ -118,7 +118,7 @@ impl NetworkConfig {
     /// Components of an output: the vocabulary of a network that predicts tokens.
     pub fn d_out(&self) -> usize {
         match self {
-            Self::Transformer(config) => config.d_vocab,
+            Self::Transformer(config) => config.d_out(),
             Self::Mlp(config) => config.widths.last().copied().unwrap_or_default(),
         }
     }
@@ -135,7 +135,7 @@ impl NetworkConfig {
     pub fn describe(&self) -> String {
         match self {
             Self::Transformer(c) => format!(
-                "{} layers of {} heads{}, width {}, context {}, {} tokens of vocabulary",
+                "{} layers of {} heads{}, width {}, context {}, {}",
                 c.n_layers,
                 c.n_heads,
                 match c.d_mlp {
@@ -144,7 +144,10 @@ impl NetworkConfig {
                 },
                 c.d_model,
                 c.n_ctx,
-                c.d_vocab,
+                match c.vectors {
+                    None => format!("{} tokens of vocabulary", c.d_vocab),
+                    Some(ends) => format!("vectors of {} to {}", ends.d_in, ends.d_out),
+                },
             ),
             Self::Mlp(c) => {
                 let widths: Vec<String> = c.widths.iter().map(usize::to_string).collect();
@@ -272,14 +275,11 @@ impl Network {
     /// does not divide N.
     pub fn outputs(&self, inputs: &Inputs, positions: usize) -> Tensor<3> {
         match (&self.config, inputs) {
-            (NetworkConfig::Transformer(config), Inputs::Tokens(tokens)) => {
-                Transformer::of(config, &self.parameters).forward(tokens.clone(), positions)
+            (NetworkConfig::Transformer(config), inputs) => {
+                Transformer::of(config, &self.parameters).forward(inputs, positions)
             }
             (NetworkConfig::Mlp(config), Inputs::Values(values)) => {
                 config.forward(&self.parameters, values.clone())
-            }
-            (NetworkConfig::Transformer(_), Inputs::Values(_)) => {
-                unreachable!("this transformer reads tokens, not vectors")
             }
             (NetworkConfig::Mlp(_), Inputs::Tokens(_)) => {
                 unreachable!("an mlp reads vectors, not tokens")
@@ -293,11 +293,11 @@ impl Network {
     /// # Panics
     /// As [`Network::outputs`].
     pub fn trace(&self, inputs: &Inputs, positions: usize) -> Option<Trace> {
-        match (&self.config, inputs) {
-            (NetworkConfig::Transformer(config), Inputs::Tokens(tokens)) => Some(
-                Transformer::of(config, &self.parameters).forward_traced(tokens.clone(), positions),
-            ),
-            _ => None,
+        match &self.config {
+            NetworkConfig::Transformer(config) => {
+                Some(Transformer::of(config, &self.parameters).forward_traced(inputs, positions))
+            }
+            NetworkConfig::Mlp(_) => None,
         }
     }
 
@@ -306,7 +306,7 @@ impl Network {
     /// # Panics
     /// As [`Network::outputs`].
     pub fn loss(&self, batch: &Batch) -> Tensor<1> {
-        loss::mean(self.outputs(&batch.inputs, batch.positions), &batch.targets)
+        loss::mean(self.outputs(&batch.inputs, batch.positions), batch)
     }
 
     /// Loss of each row, `[R, N]`. Without gradient.
@@ -314,6 +314,6 @@ impl Network {
     /// # Panics
     /// As [`Network::outputs`].
     pub fn loss_by_row(&self, batch: &Batch) -> Tensor<2> {
-        loss::by_row(self.outputs(&batch.inputs, batch.positions), &batch.targets)
+        loss::by_row(self.outputs(&batch.inputs, batch.positions), batch)
     }
 }

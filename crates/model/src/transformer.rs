@@ -1,12 +1,13 @@
 //! The forward pass, written as the papers write it, with the shape on each line.
 //!
 //! `R` replicas, `B` sequences for each, `T` positions, `D` = d_model, `H` heads of width `K`,
-//! `V` = d_vocab.
+//! `V` = d_vocab, or d_out of a transformer that reads vectors.
 
-use burn::tensor::{Bool, Int, Tensor, activation, module};
+use burn::tensor::{Bool, Int, Tensor, TensorData, activation, module};
 use ontogeny_kernels::{add_positions, causal_attention, layer_norm, linear, linear_onto};
 
-use crate::config::{Norm, Positions, TransformerConfig};
+use crate::batch::Inputs;
+use crate::config::{Block as BlockKind, Norm, Positions, TransformerConfig};
 use crate::parameters::Parameters;
 use crate::rotary;
 
@@ -54,6 +55,8 @@ struct Block {
     k: Linear,
     v: Linear,
     o: Linear,
+    /// Added to the scores by head and distance, `[R, H, n_ctx]`.
+    relative: Option<Tensor<3>>,
     mlp: Option<Mlp>,
 }
 
@@ -73,8 +76,8 @@ pub(crate) struct Transformer<'a> {
 /// What a traced forward pass saw.
 #[derive(Debug, Clone)]
 pub struct Trace {
-    /// `[R, B, T, V]`.
-    pub logits: Tensor<4>,
+    /// `[R, B, T, V]`: logits, or vectors.
+    pub outputs: Tensor<4>,
     /// Attention of every layer, `[R, B, H, T, T]`: query position, then key position.
     pub patterns: Vec<Tensor<5>>,
     /// The residual stream before each layer and after the last, `[R, B, T, D]`.
@@ -94,7 +97,7 @@ impl<'a> Transformer<'a> {
         let mut next = || rest.next().expect("one tensor for each parameter");
         let has_norm = config.norm == Norm::Pre;
         let embed = next();
-        let positions = (config.positions != Positions::Rotary).then(&mut next);
+        let positions = config.positions.has_vectors().then(&mut next);
         let blocks = (0..config.n_layers)
             .map(|_| {
                 let norm = has_norm.then(|| NormWeights {
@@ -103,9 +106,10 @@ impl<'a> Transformer<'a> {
                 });
                 let mut matrix = || Linear {
                     w: next(),
-                    b: config.bias.then(&mut next),
+                    b: config.attention_bias().then(&mut next),
                 };
                 let (q, k, v, o) = (matrix(), matrix(), matrix(), matrix());
+                let relative = (config.positions == Positions::Relative).then(&mut next);
                 let mlp = (config.d_mlp > 0).then(|| {
                     let norm = has_norm.then(|| NormWeights {
                         w: next(),
@@ -127,6 +131,7 @@ impl<'a> Transformer<'a> {
                     k,
                     v,
                     o,
+                    relative,
                     mlp,
                 }
             })
@@ -148,22 +153,23 @@ impl<'a> Transformer<'a> {
         }
     }
 
-    /// Logits `[R, B·T, V]` for tokens `[R, B·T]`, `positions` = T to a sequence.
+    /// Outputs `[R, B·T, V]` for tokens `[R, B·T]` or vectors `[R, B·T, d_in]`, `positions` = T to an
+    /// example.
     ///
     /// # Panics
-    /// If T is greater than `n_ctx`, or does not divide the number of tokens.
-    pub(crate) fn forward(&self, tokens: Tensor<2, Int>, positions: usize) -> Tensor<3> {
-        self.pass(tokens, positions, None)
+    /// If T is greater than `n_ctx`, or does not divide the number of rows, or the inputs are of the
+    /// kind that it does not read.
+    pub(crate) fn forward(&self, inputs: &Inputs, positions: usize) -> Tensor<3> {
+        self.pass(inputs, positions, None)
     }
 
-    /// Logits, attention patterns and residual streams for tokens `[R, B·T]`.
-    pub(crate) fn forward_traced(&self, tokens: Tensor<2, Int>, positions: usize) -> Trace {
-        let [r, bt] = tokens.dims();
+    /// Outputs, attention patterns and residual streams for the same.
+    pub(crate) fn forward_traced(&self, inputs: &Inputs, positions: usize) -> Trace {
+        let [r, bt] = inputs.dims();
         let (mut patterns, mut residuals) = (Vec::new(), Vec::new());
-        let logits = self.pass(tokens, positions, Some((&mut patterns, &mut residuals)));
-        let shape = [r, bt / positions, positions];
+        let outputs = self.pass(inputs, positions, Some((&mut patterns, &mut residuals)));
         Trace {
-            logits: logits.reshape([shape[0], shape[1], shape[2], self.config.d_vocab]),
+            outputs: outputs.reshape([r, bt / positions, positions, self.config.d_out()]),
             patterns,
             residuals,
         }
@@ -171,27 +177,32 @@ impl<'a> Transformer<'a> {
 
     fn pass(
         &self,
-        tokens: Tensor<2, Int>,
+        inputs: &Inputs,
         t: usize,
         mut trace: Option<(&mut Vec<Tensor<5>>, &mut Vec<Tensor<4>>)>,
     ) -> Tensor<3> {
         let c = self.config;
-        let [r, bt] = tokens.dims();
-        assert!(t <= c.n_ctx && bt % t == 0, "{t} positions, {bt} tokens");
+        let [r, bt] = inputs.dims();
+        assert!(t <= c.n_ctx && bt % t == 0, "{t} positions, {bt} rows");
         let b = bt / t;
-        let device = tokens.device();
+        let device = self.embed.device();
 
         // Shortformer adds positions to what Q and K read; learned positions join the stream.
         let positions = self.positions.as_ref().map(|p| p.clone().narrow(1, 0, t)); // [R, T, D]
         let (to_stream, to_keys) = match c.positions {
             Positions::Learned => (positions, None),
             Positions::Shortformer => (None, positions),
-            Positions::Rotary => (None, None),
+            Positions::Rotary | Positions::Relative => (None, None),
         };
         let angles =
             (c.positions == Positions::Rotary).then(|| rotary::tables(t, c.d_head, &device));
 
-        let mut x = lookup(&self.embed, tokens); // [R, B·T, D]
+        let mut x = match (inputs, c.vectors) {
+            (Inputs::Tokens(tokens), None) => lookup(&self.embed, tokens.clone()),
+            (Inputs::Values(values), Some(_)) => linear(values.clone(), self.embed.clone(), None),
+            (Inputs::Values(_), None) => unreachable!("this transformer reads tokens"),
+            (Inputs::Tokens(_), Some(_)) => unreachable!("this transformer reads vectors"),
+        }; // [R, B·T, D]
         if let Some(positions) = to_stream {
             x = add_positions(x, positions);
         }
@@ -199,6 +210,7 @@ impl<'a> Transformer<'a> {
             if let Some((_, residuals)) = &mut trace {
                 residuals.push(x.clone().reshape([r, b, t, c.d_model]));
             }
+            let before = (c.block == BlockKind::Doubled).then(|| x.clone());
             let read = apply_norm(&block.norm, x.clone());
             let keyed = match &to_keys {
                 Some(positions) => add_positions(read.clone(), positions.clone()),
@@ -215,11 +227,18 @@ impl<'a> Transformer<'a> {
                 q = rotary::rotate(q, angles.clone());
                 k = rotary::rotate(k, angles.clone());
             }
-            if let Some((patterns, _)) = &mut trace {
-                let pattern = attention_pattern(q.clone(), k.clone()); // [R·B, H, T, T]
-                patterns.push(pattern.reshape([r, b, c.n_heads, t, t]));
+            let pattern = match (&trace, &block.relative) {
+                (None, None) => None,
+                (_, relative) => Some(attention_pattern(q.clone(), k.clone(), relative.as_ref())),
+            }; // [R·B, H, T, T]
+            if let (Some((patterns, _)), Some(pattern)) = (&mut trace, &pattern) {
+                patterns.push(pattern.clone().reshape([r, b, c.n_heads, t, t]));
             }
-            let z = causal_attention(q, k, v) // [R·B, H, T, K]
+            let z = match (pattern, &block.relative) {
+                (Some(pattern), Some(_)) => pattern.matmul(v),
+                _ => causal_attention(q, k, v),
+            };
+            let z = z // [R·B, H, T, K]
                 .swap_dims(1, 2) // [R·B, T, H, K]
                 .reshape([r, bt, c.d_attn()]);
             x = block.o.apply_onto(x, z);
@@ -227,6 +246,9 @@ impl<'a> Transformer<'a> {
                 let hidden = mlp.inward.apply(apply_norm(&mlp.norm, x.clone())); // [R, B·T, M]
                 let hidden = c.activation.apply(hidden);
                 x = mlp.outward.apply_onto(x, hidden);
+            }
+            if let Some(before) = before {
+                x = x + before;
             }
         }
         if let Some((_, residuals)) = &mut trace {
@@ -241,12 +263,23 @@ impl<'a> Transformer<'a> {
     }
 }
 
-/// Attention of each query `[N, H, T, K]` to each key: softmax over the keys that are not later,
-/// `[N, H, T, T]`. Only a trace needs it as a tensor.
-fn attention_pattern(q: Tensor<4>, k: Tensor<4>) -> Tensor<4> {
-    let [_, _, t, d_head] = q.dims();
-    let later = Tensor::<2, Bool>::tril_mask([t, t], 0, &q.device()).reshape([1, 1, t, t]);
-    let scores = q.matmul(k.swap_dims(2, 3)) / (d_head as f64).sqrt();
+/// Attention of each query `[R·B, H, T, K]` to each key: softmax over the keys that are not later,
+/// `[R·B, H, T, T]`, with what is added to the scores by head and distance, `[R, H, n_ctx]`.
+fn attention_pattern(q: Tensor<4>, k: Tensor<4>, relative: Option<&Tensor<3>>) -> Tensor<4> {
+    let [rows, heads, t, d_head] = q.dims();
+    let device = q.device();
+    let later = Tensor::<2, Bool>::tril_mask([t, t], 0, &device).reshape([1, 1, t, t]);
+    let mut scores = q.matmul(k.swap_dims(2, 3)) / (d_head as f64).sqrt();
+    if let Some(relative) = relative {
+        let r = relative.dims()[0];
+        // Later keys are masked below: that they have the number of distance 0 does not matter.
+        let distance = |query: usize| (0..t).map(move |key| query.saturating_sub(key) as i32);
+        let distances: Vec<i32> = (0..t).flat_map(distance).collect();
+        let distances = Tensor::<1, Int>::from_data(TensorData::new(distances, [t * t]), &device);
+        let added = relative.clone().select(2, distances); // [R, H, T·T]
+        let scored = scores.reshape([r, rows / r, heads, t, t]);
+        scores = (scored + added.reshape([r, 1, heads, t, t])).reshape([rows, heads, t, t]);
+    }
     activation::softmax(scores.mask_fill(later, f32::NEG_INFINITY), 3)
 }
 

@@ -167,6 +167,11 @@ fn hyper(group: &Group, replicas: &[Replica], device: &Device) -> Hyper {
                 beta2: t.betas[1],
                 epsilon: t.eps,
             },
+            Rule::Adam => Optimizer::Adam {
+                beta1: t.betas[0],
+                beta2: t.betas[1],
+                epsilon: t.eps,
+            },
             Rule::Sgd => Optimizer::Sgd {
                 momentum: t.momentum,
             },

@@ -22,6 +22,16 @@ pub enum Optimizer {
         /// Added to the root of the second moment after its bias correction.
         epsilon: f64,
     },
+    /// Adam (Kingma & Ba 2015, algorithm 1), as PyTorch has it: weight decay joins the gradient, like
+    /// an L2 penalty, after clipping.
+    Adam {
+        /// Decay of the first moment.
+        beta1: f64,
+        /// Decay of the second moment.
+        beta2: f64,
+        /// Added to the root of the second moment after its bias correction.
+        epsilon: f64,
+    },
     /// Gradient descent, with PyTorch's momentum (`v ← μv + g`, `w ← w − lr·v`) and weight decay
     /// added to the gradient.
     Sgd {
@@ -33,7 +43,7 @@ pub enum Optimizer {
 /// Moments of one parameter, `[R, rows, cols]` each; zero before the first step.
 #[derive(Debug, Clone)]
 pub struct Moments {
-    /// Mean of gradients (AdamW) or velocity (SGD).
+    /// Mean of gradients (Adam, AdamW) or velocity (SGD).
     pub first: Tensor<3>,
     /// Mean of squared gradients; `None` for SGD.
     pub second: Option<Tensor<3>>,
@@ -46,7 +56,7 @@ impl Optimizer {
         Moments {
             first: zeros(),
             second: match self {
-                Self::AdamW { .. } => Some(zeros()),
+                Self::AdamW { .. } | Self::Adam { .. } => Some(zeros()),
                 Self::Sgd { .. } => None,
             },
         }
@@ -75,11 +85,28 @@ impl Optimizer {
                     beta2,
                     epsilon,
                 };
-                let second = moments.second.unwrap_or_else(|| moments.first.zeros_like());
-                let tensors = [parameter, gradient, moments.first, second];
-                let [parameter, first, second] = adamw(rule, step, tensors, rates);
-                let second = Some(second);
-                (parameter, Moments { first, second })
+                adam(rule, step, parameter, gradient, moments, rates)
+            }
+            Self::Adam {
+                beta1,
+                beta2,
+                epsilon,
+            } => {
+                let rule = AdamW {
+                    beta1,
+                    beta2,
+                    epsilon,
+                };
+                let gradient = gradient * rates.gradient_scale.clone();
+                let gradient = gradient + parameter.clone() * rates.weight_decay.clone();
+                // What is left to the update has neither.
+                let rates = Rates::new(
+                    rates.learning_rate.clone(),
+                    rates.weight_decay.zeros_like(),
+                    rates.gradient_scale.ones_like(),
+                    rates.alive.clone(),
+                );
+                adam(rule, step, parameter, gradient, moments, &rates)
             }
             Self::Sgd { momentum } => {
                 let gradient = gradient * rates.gradient_scale.clone();
@@ -95,6 +122,22 @@ impl Optimizer {
             }
         }
     }
+}
+
+/// AdamW's update with its moments.
+fn adam(
+    rule: AdamW,
+    step: u64,
+    parameter: Tensor<3>,
+    gradient: Tensor<3>,
+    moments: Moments,
+    rates: &Rates,
+) -> (Tensor<3>, Moments) {
+    let second = moments.second.unwrap_or_else(|| moments.first.zeros_like());
+    let tensors = [parameter, gradient, moments.first, second];
+    let [parameter, first, second] = adamw(rule, step, tensors, rates);
+    let second = Some(second);
+    (parameter, Moments { first, second })
 }
 
 /// `new` where the replica is alive, `old` where it is frozen.

@@ -6,10 +6,15 @@ use crate::config::{LrSchedule, TrainingSection};
 ///
 /// The rise is `(step + 1)/warmup`, so that no update is wasted on a rate of zero; the descent ends
 /// at `lr_end` with the last update. Cosine: Loshchilov & Hutter 2017; one-cycle: Smith & Topin
-/// 2018, the triangle that Hoogland et al. 2024 use for in-context regression.
+/// 2018, the triangle that Hoogland et al. 2024 use for in-context regression. Cyclic: Smith 2017.
 pub fn rate(training: &TrainingSection, step: u64) -> f64 {
     if training.schedule == LrSchedule::Constant {
         return 1.0;
+    }
+    if training.schedule == LrSchedule::Cyclic {
+        let period = training.period.max(1);
+        let way = 2.0 * (step % period) as f64 / period as f64;
+        return training.lr_end + (1.0 - training.lr_end) * (1.0 - (way - 1.0).abs());
     }
     if step < training.warmup {
         return (step + 1) as f64 / training.warmup as f64;
@@ -17,7 +22,7 @@ pub fn rate(training: &TrainingSection, step: u64) -> f64 {
     let span = training.steps.saturating_sub(training.warmup + 1).max(1) as f64;
     let progress = ((step - training.warmup) as f64 / span).min(1.0);
     let down = match training.schedule {
-        LrSchedule::Constant | LrSchedule::Warmup => return 1.0,
+        LrSchedule::Constant | LrSchedule::Warmup | LrSchedule::Cyclic => return 1.0,
         LrSchedule::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * progress).cos()),
         LrSchedule::OneCycle => 1.0 - progress,
     };
@@ -71,6 +76,19 @@ mod tests {
                 0.2,
             ],
         );
+    }
+
+    #[test]
+    fn cyclic_goes_up_and_down_again_and_again() {
+        let training = TrainingSection {
+            schedule: LrSchedule::Cyclic,
+            period: 4,
+            steps: 7,
+            lr_end: 0.2,
+            ..Default::default()
+        };
+        let found: Vec<f64> = (0..7).map(|s| rate(&training, s)).collect();
+        check(&found, &[0.2, 0.6, 1.0, 0.6, 0.2, 0.6, 1.0]);
     }
 
     #[test]

@@ -45,6 +45,8 @@ fn network() -> TransformerConfig {
         positions: Positions::Learned,
         tied: false,
         bias: true,
+        block: ontogeny_model::Block::Standard,
+        vectors: None,
         n_ctx: 6,
         d_vocab: 11,
         init: Init::default(),

@@ -78,6 +78,8 @@ impl Workload {
             positions: Positions::Learned,
             tied: false,
             bias: true,
+            block: ontogeny_model::Block::Standard,
+            vectors: None,
             n_ctx,
             d_vocab,
             init: Init::default(),

@@ -31,6 +31,8 @@ impl Components {
                 positions: Positions::Learned,
                 tied: false,
                 bias: true,
+                block: ontogeny_model::Block::Standard,
+                vectors: None,
                 n_ctx: 6,
                 d_vocab: 11,
                 init: Init::default(),

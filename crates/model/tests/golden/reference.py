@@ -38,9 +38,12 @@ VARIANTS = {
     "gelu_tied": dict(SHAPE, d_head=3, d_mlp=12, act="gelu", norm="pre", positions="learned", tied=True, bias=True),
     "shortformer_relu": dict(SHAPE, d_head=4, d_mlp=12, act="relu", norm="pre", positions="shortformer", tied=False, bias=False),
     "rotary_no_norm": dict(SHAPE, d_head=4, d_mlp=12, act="relu", norm="none", positions="rotary", tied=False, bias=True),
+    "relative": dict(SHAPE, d_head=4, d_mlp=0, act="relu", norm="pre", positions="relative", tied=False, bias=True),
 }
 
 ADAMW = dict(kind="adamw", lr=1e-2, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.05)
+# Weight decay that joins the gradient, as an L2 penalty does.
+ADAM = dict(ADAMW, kind="adam")
 SGD = dict(kind="sgd", lr=5e-2, momentum=0.9, weight_decay=0.05)
 RUNS = {
     "attention_only": {"adamw": ADAMW, "sgd": SGD},
@@ -48,6 +51,7 @@ RUNS = {
     # A threshold between the gradient norms met, so that some steps are clipped and some are not.
     "shortformer_relu": {"adamw": ADAMW, "sgd_clip": dict(SGD, clip=2.0)},
     "rotary_no_norm": {"adamw": ADAMW},
+    "relative": {"adam": ADAM},
 }
 SEEDS = {name: 20240 + i for i, name in enumerate(VARIANTS)}
 
@@ -69,6 +73,8 @@ def parameter_shapes(c):
         shapes[b + "attn.W_O"] = (heads, k, d)
         if c["bias"]:
             shapes[b + "attn.b_O"] = (d,)
+        if c["positions"] == "relative":
+            shapes[b + "attn.b_rel"] = (heads, c["n_ctx"])
         if m > 0:
             if c["norm"] == "pre":
                 shapes |= {b + "ln2.w": (d,), b + "ln2.b": (d,)}
@@ -147,6 +153,10 @@ def forward(c, p, inputs):
         if c["positions"] == "rotary":
             q, key = rotate(q), rotate(key)
         scores = torch.einsum("bhqk,bhsk->bhqs", q, key) / math.sqrt(k)
+        if c["positions"] == "relative":
+            # A number for each head and distance from the query back to the key (T5 without buckets).
+            distance = torch.arange(n)[:, None] - torch.arange(n)[None, :]
+            scores = scores + p[b + "attn.b_rel"][:, distance.clamp(min=0)]
         future = torch.ones(n, n, dtype=torch.bool).triu(1)
         pattern = torch.softmax(scores.masked_fill(future, -math.inf), dim=-1)
         trace[f"pattern/{layer}"] = pattern  # [batch, head, query, key]
@@ -188,8 +198,9 @@ def optimize(c, weights, batches, settings, dtype):
     """Ten steps of PyTorch's own optimizer. `losses` and `norms` are read before each update."""
     p = parameters(weights, dtype)
     s = settings
-    if s["kind"] == "adamw":
-        optimizer = torch.optim.AdamW(
+    if s["kind"] in ("adam", "adamw"):
+        rule = torch.optim.AdamW if s["kind"] == "adamw" else torch.optim.Adam
+        optimizer = rule(
             p.values(), lr=s["lr"], betas=(s["beta1"], s["beta2"]), eps=s["eps"], weight_decay=s["weight_decay"]
         )
     else:

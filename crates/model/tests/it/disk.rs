@@ -194,7 +194,7 @@ fn a_configuration_that_makes_no_network_is_refused() {
         |c| c.config["d_heads"] = json!(4),
         "config.json does not describe a network: unknown field `d_heads`, expected one of \
          `n_layers`, `n_heads`, `d_model`, `d_head`, `d_mlp`, `activation`, `norm`, `positions`, \
-         `tied`, `bias`, `n_ctx`, `d_vocab`, `init`",
+         `tied`, `bias`, `block`, `n_ctx`, `d_vocab`, `vectors`, `init`",
     );
     check(
         |c| c.config = Value::Null,

@@ -12,11 +12,12 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../model/tests/golden");
-const VARIANTS: [&str; 4] = [
+const VARIANTS: [&str; 5] = [
     "attention_only",
     "gelu_tied",
     "shortformer_relu",
     "rotary_no_norm",
+    "relative",
 ];
 
 /// The most that rounding to single precision changes a number by, relative to it.

@@ -8,9 +8,9 @@
 
 mod disk;
 mod golden;
-mod mlp;
 mod stacks;
 mod values;
+mod vectors;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use golden::Golden;

@@ -15,6 +15,7 @@ fn draw(config: &NetworkConfig, seed: u64) -> Network {
     let init = Init {
         kind: InitKind::Normal,
         scale: 3.0 * (seed + 1) as f64,
+        unembed_scale: None,
     };
     let stream = Stream::new(seed, "weights", &[]);
     init::draw(config.clone(), &[(init, stream)], &Device::flex())
@@ -53,7 +54,7 @@ fn all(
         ),
         (
             "logits".to_owned(),
-            values(trace.logits.narrow(0, replica, 1)),
+            values(trace.outputs.narrow(0, replica, 1)),
         ),
     ];
     for (layer, pattern) in trace.patterns.into_iter().enumerate() {
@@ -151,7 +152,16 @@ fn replicas_are_drawn_as_they_would_be_alone() {
     let replicas: Vec<(Init, Stream)> = kinds
         .into_iter()
         .zip(0..)
-        .map(|(kind, seed)| (Init { kind, scale: 0.5 }, Stream::new(seed, "weights", &[])))
+        .map(|(kind, seed)| {
+            (
+                Init {
+                    kind,
+                    scale: 0.5,
+                    ..Init::default()
+                },
+                Stream::new(seed, "weights", &[]),
+            )
+        })
         .collect();
     for golden in Golden::all() {
         let config = golden.network().config().clone();

@@ -338,10 +338,10 @@ fn presets_load_and_say_what_there_is() {
 #[test]
 fn a_network_takes_its_vocabulary_from_the_source() {
     let config = load("", &[]).config.model;
-    assert_eq!(config.transformer(64).unwrap().d_out(), 64);
+    assert_eq!(config.of_tokens(64).unwrap().d_out(), 64);
     let config = load("model.d_vocab = 100", &[]).config.model;
-    assert_eq!(config.transformer(64).unwrap().d_out(), 100);
-    let error = config.transformer(101).unwrap_err();
+    assert_eq!(config.of_tokens(64).unwrap().d_out(), 100);
+    let error = config.of_tokens(101).unwrap_err();
     assert_eq!(
         error.to_string(),
         "model.d_vocab must be at least the 101 tokens of the source, found 100"

@@ -4,7 +4,7 @@
 //! the types.
 
 use ontogeny_data::{CorpusSpec, SourceSpec};
-use ontogeny_model::{Activation, Biases};
+use ontogeny_model::{Activation, Biases, Block};
 use serde_json::{Map, Value as Shape};
 
 use super::suggest::any_of;
@@ -34,6 +34,9 @@ pub(super) fn example() -> Result<Shape, ConfigError> {
     example.model.hidden = vec![1];
     example.model.output_activation = Activation::Relu;
     example.model.biases = Biases::None;
+    example.model.block = Block::Doubled;
+    example.model.init.unembed_scale = Some(1.0);
+    example.training.period = 1;
     example.model.d_head = Some(1);
     example.model.d_vocab = Some(1);
     example.training.start_from = Some(".".into());

@@ -2,8 +2,8 @@
 
 use ontogeny_data::{Features, Source};
 use ontogeny_model::{
-    Activation, Biases, Init, InitKind, MlpConfig, ModelError, NetworkConfig, Norm, Positions,
-    TransformerConfig,
+    Activation, Biases, Block, Init, InitKind, MlpConfig, ModelError, NetworkConfig, Norm,
+    Positions, TransformerConfig, VectorEnds,
 };
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,7 @@ const GREATEST_WIDTH: u64 = 65_536;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
 pub enum NetworkKind {
-    /// A decoder-only transformer that reads tokens.
+    /// A decoder-only transformer that reads tokens, or a sequence of vectors.
     #[default]
     Transformer,
     /// A fully connected network that reads vectors.
@@ -60,7 +60,10 @@ pub struct ModelSection {
     pub tied: bool,
     /// Whether attention, MLP and unembedding have biases.
     pub bias: bool,
-    /// Number of positions.
+    /// What a block adds to the residual stream.
+    #[serde(skip_serializing_if = "is_standard")]
+    pub block: Block,
+    /// Number of positions; a source of sequences of vectors has its own.
     pub n_ctx: usize,
     /// Size of the vocabulary. Default: the source's; it may be greater, never less.
     pub d_vocab: Option<usize>,
@@ -90,6 +93,14 @@ fn is_linear(activation: &Activation) -> bool {
     clippy::trivially_copy_pass_by_ref,
     reason = "serde hands over a reference"
 )]
+fn is_standard(block: &Block) -> bool {
+    *block == Block::Standard
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands over a reference"
+)]
 fn is_all(biases: &Biases) -> bool {
     *biases == Biases::All
 }
@@ -111,6 +122,7 @@ impl Default for ModelSection {
             positions: Positions::default(),
             tied: false,
             bias: true,
+            block: Block::Standard,
             n_ctx: 64,
             d_vocab: None,
             init: Init::default(),
@@ -132,12 +144,26 @@ impl ModelSection {
     /// than the largest vocabulary, or if the shape makes no network.
     pub fn build(&self, sources: &[&Source]) -> Result<NetworkConfig, ModelError> {
         let features = sources.iter().find_map(|source| source.features());
-        match (self.kind, features) {
-            (NetworkKind::Transformer, None) => {
+        let regression = sources.iter().find(|source| source.regression().is_some());
+        match (self.kind, features, regression) {
+            (NetworkKind::Transformer, None, None) => {
                 let vocabularies = sources.iter().map(|source| source.d_out());
-                self.transformer(vocabularies.max().unwrap_or(0))
+                self.of_tokens(vocabularies.max().unwrap_or(0))
             }
-            (NetworkKind::Mlp, Some(features)) => {
+            (NetworkKind::Transformer, None, Some(source)) => {
+                if self.d_vocab.is_some() {
+                    return Err(ModelError::config(
+                        "d_vocab",
+                        "means nothing to a transformer that reads vectors; leave it out",
+                    ));
+                }
+                let ends = VectorEnds {
+                    d_in: source.d_in().unwrap_or(0),
+                    d_out: source.d_out(),
+                };
+                self.transformer(source.positions(), 0, Some(ends))
+            }
+            (NetworkKind::Mlp, Some(features), None) => {
                 let has_modes = matches!(features, Features::Hierarchy(_));
                 if self.init.kind == InitKind::Aligned && (self.tied || !has_modes) {
                     return Err(ModelError::config(
@@ -148,18 +174,21 @@ impl ModelSection {
                 }
                 self.mlp(features.d_in(), features.d_out())
             }
-            (NetworkKind::Transformer, Some(_)) => Err(ModelError::config(
+            (NetworkKind::Transformer, Some(_), _) => Err(ModelError::config(
                 "kind",
-                "is `transformer`, which reads tokens, and the source has vectors: `mlp` reads them",
+                "is `transformer`, which reads tokens or sequences of vectors, and the source has \
+                 single vectors: `mlp` reads them",
             )),
-            (NetworkKind::Mlp, None) => Err(ModelError::config(
+            (NetworkKind::Mlp, _, _) => Err(ModelError::config(
                 "kind",
-                "is `mlp`, which reads vectors, and the source has tokens: `transformer` reads them",
+                "is `mlp`, which reads single vectors, and the source has sequences: `transformer` \
+                 reads them",
             )),
         }
     }
 
-    pub(super) fn transformer(&self, source_vocab: usize) -> Result<NetworkConfig, ModelError> {
+    /// The transformer that reads the tokens of a source with so large a vocabulary.
+    pub(super) fn of_tokens(&self, source_vocab: usize) -> Result<NetworkConfig, ModelError> {
         let d_vocab = self.d_vocab.unwrap_or(source_vocab);
         if d_vocab < source_vocab {
             return Err(ModelError::config(
@@ -169,6 +198,15 @@ impl ModelSection {
                 ),
             ));
         }
+        self.transformer(self.n_ctx, d_vocab, None)
+    }
+
+    fn transformer(
+        &self,
+        n_ctx: usize,
+        d_vocab: usize,
+        vectors: Option<VectorEnds>,
+    ) -> Result<NetworkConfig, ModelError> {
         let config = TransformerConfig {
             n_layers: self.n_layers,
             n_heads: self.n_heads,
@@ -180,8 +218,10 @@ impl ModelSection {
             positions: self.positions,
             tied: self.tied,
             bias: self.bias,
-            n_ctx: self.n_ctx,
+            block: self.block,
+            n_ctx,
             d_vocab,
+            vectors,
             init: self.init,
         };
         config.validate()?;
@@ -248,7 +288,7 @@ impl ModelSection {
             at_least("model.d_vocab", d_vocab as u64, 1)?;
             at_most("model.d_vocab", d_vocab as u64, 1 << 24)?;
         }
-        match self.transformer(self.d_vocab.unwrap_or(1)) {
+        match self.of_tokens(self.d_vocab.unwrap_or(1)) {
             Ok(_) => Ok(()),
             Err(ModelError::Config { field, reason }) => Err(Problem::new(
                 format!("model.{field}"),

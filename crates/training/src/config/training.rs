@@ -14,6 +14,8 @@ pub enum Optimizer {
     /// Adam with decoupled weight decay (Loshchilov and Hutter 2019).
     #[default]
     Adamw,
+    /// Adam with weight decay as an L2 penalty, coupled to the moments (Kingma and Ba 2015).
+    Adam,
     /// Stochastic gradient descent, with momentum if that is set.
     Sgd,
 }
@@ -31,6 +33,17 @@ pub enum LrSchedule {
     Cosine,
     /// Linear rise to `lr` over the `warmup` steps, then linear down to `lr_end · lr`.
     OneCycle,
+    /// From `lr_end · lr` up to `lr` and back again, in straight lines, every `period` steps (Smith
+    /// 2017, triangular).
+    Cyclic,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands over a reference"
+)]
+fn is_zero(value: &u64) -> bool {
+    *value == 0
 }
 
 /// The optimizer, its schedule and the length of the run.
@@ -45,11 +58,12 @@ pub struct TrainingSection {
     pub optimizer: Optimizer,
     /// Learning rate at its height.
     pub lr: f64,
-    /// Decay rates of AdamW's two moments.
+    /// Decay rates of Adam's and AdamW's two moments.
     pub betas: [f64; 2],
-    /// Added to the root of AdamW's second moment.
+    /// Added to the root of Adam's and AdamW's second moment.
     pub eps: f64,
-    /// Decoupled weight decay, times the learning rate at each step.
+    /// Weight decay: of AdamW times the learning rate at each step, of the others added to the
+    /// gradient.
     pub weight_decay: f64,
     /// Momentum of SGD.
     pub momentum: f64,
@@ -59,8 +73,12 @@ pub struct TrainingSection {
     pub schedule: LrSchedule,
     /// Steps over which the learning rate rises.
     pub warmup: u64,
-    /// Learning rate at the last step as a fraction of `lr`, for `cosine` and `one_cycle`.
+    /// Learning rate at the last step as a fraction of `lr`, for `cosine` and `one_cycle`; the least
+    /// for `cyclic`.
     pub lr_end: f64,
+    /// Steps of a cycle of `cyclic`.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub period: u64,
     /// A checkpoint to start from instead of drawn weights.
     pub start_from: Option<PathBuf>,
     /// Which of its replicas. Default: its only one.
@@ -82,6 +100,7 @@ impl Default for TrainingSection {
             schedule: LrSchedule::default(),
             warmup: 0,
             lr_end: 0.0,
+            period: 0,
             start_from: None,
             start_replica: None,
         }
@@ -135,11 +154,11 @@ impl TrainingSection {
             fraction("training.betas", beta, "each of ")?;
         }
         fraction("training.momentum", self.momentum, "")?;
-        if self.momentum > 0.0 && self.optimizer == Optimizer::Adamw {
+        if self.momentum > 0.0 && self.optimizer != Optimizer::Sgd {
             return Err(Problem::new(
                 "training.momentum",
-                "`training.momentum` belongs to `optimizer = \"sgd\"`; for AdamW set the first of \
-                 `training.betas`",
+                "`training.momentum` belongs to `optimizer = \"sgd\"`; for Adam and AdamW set the first \
+                 of `training.betas`",
             )
             .or("training.optimizer"));
         }
@@ -173,6 +192,25 @@ impl TrainingSection {
                  use \"warmup\", \"cosine\" or \"one_cycle\"",
                 self.warmup
             )),
+            LrSchedule::Cyclic if self.warmup > 0 => problem(format!(
+                "`training.warmup` = {} has no effect with `schedule = \"cyclic\"`, which begins at \
+                 `lr_end`; leave it out",
+                self.warmup
+            )),
+            LrSchedule::Cyclic if self.period < 2 => Err(Problem::new(
+                "training.period",
+                format!(
+                    "`training.period`, the steps of a cycle, must be at least 2 with `schedule = \
+                     \"cyclic\"`, found {}",
+                    self.period
+                ),
+            )
+            .or("training.schedule")),
+            schedule if schedule != LrSchedule::Cyclic && self.period > 0 => Err(Problem::new(
+                "training.period",
+                "`training.period` belongs to `schedule = \"cyclic\"`",
+            )
+            .or("training.schedule")),
             LrSchedule::Warmup | LrSchedule::OneCycle if self.warmup == 0 => problem(
                 "`training.warmup` must be at least 1 with the schedules \"warmup\" and \
                  \"one_cycle\", found 0"

@@ -25,11 +25,14 @@ const CONFIG: TransformerConfig = TransformerConfig {
     positions: Positions::Shortformer,
     tied: false,
     bias: true,
+    block: ontogeny_model::Block::Standard,
+    vectors: None,
     n_ctx: 6,
     d_vocab: 11,
     init: Init {
         kind: ontogeny_model::InitKind::Normal,
         scale: 1.0,
+        unembed_scale: None,
     },
 };
 

@@ -24,6 +24,13 @@ enum Settings {
         #[serde(default)]
         clip: f64,
     },
+    Adam {
+        lr: f64,
+        beta1: f64,
+        beta2: f64,
+        eps: f64,
+        weight_decay: f64,
+    },
     Sgd {
         lr: f64,
         momentum: f64,
@@ -50,6 +57,20 @@ impl Settings {
                     epsilon,
                 },
                 [lr, weight_decay, clip],
+            ),
+            Self::Adam {
+                lr,
+                beta1,
+                beta2,
+                eps: epsilon,
+                weight_decay,
+            } => (
+                Optimizer::Adam {
+                    beta1,
+                    beta2,
+                    epsilon,
+                },
+                [lr, weight_decay, 0.0],
             ),
             Self::Sgd {
                 lr,
@@ -122,6 +143,7 @@ fn ten_updates_are_the_golden_ones() {
         "shortformer_relu adamw",
         "shortformer_relu sgd_clip",
         "rotary_no_norm adamw",
+        "relative adam",
     ];
     assert_eq!(done, expected);
 }

@@ -1,5 +1,5 @@
-//! Fully connected networks against the values of `tests/golden/mlp.py`, against finite
-//! differences, and in stacks.
+//! Networks that read vectors, fully connected ones and transformers, against the values of
+//! `tests/golden/mlp.py` and `vectors.py`, against finite differences, and in stacks.
 
 use std::collections::BTreeMap;
 
@@ -13,12 +13,20 @@ use crate::values;
 #[derive(Deserialize)]
 struct Reference {
     config: NetworkConfig,
+    /// Rows of an example, and how much each counts.
+    #[serde(default = "one")]
+    positions: usize,
+    row_weights: Option<Vec<f32>>,
     weights: BTreeMap<String, Named>,
     inputs: Vec<f32>,
     targets: Vec<f32>,
     outputs: Vec<f32>,
     loss: f32,
     gradients: BTreeMap<String, Vec<f32>>,
+}
+
+fn one() -> usize {
+    1
 }
 
 #[derive(Deserialize)]
@@ -29,13 +37,21 @@ struct Named {
 
 impl Reference {
     fn all() -> BTreeMap<String, Self> {
-        serde_json::from_str(include_str!("../golden/mlp.json")).unwrap()
+        let read = |text| serde_json::from_str::<BTreeMap<String, Self>>(text).unwrap();
+        let mut all = read(include_str!("../golden/mlp.json"));
+        let transformers = read(include_str!("../golden/vectors.json"));
+        all.extend(transformers.into_iter().map(|(name, reference)| {
+            assert!(reference.config.transformer().is_some());
+            (format!("transformer, {name}"), reference)
+        }));
+        all
     }
 
-    fn mlp(&self) -> &MlpConfig {
+    /// Whether a derivative may be missing: at a corner of a rectifier.
+    fn has_corners(&self) -> bool {
         match &self.config {
-            NetworkConfig::Mlp(config) => config,
-            NetworkConfig::Transformer(_) => panic!("a transformer"),
+            NetworkConfig::Mlp(config) => config.output_activation == Activation::Relu,
+            NetworkConfig::Transformer(config) => config.activation == Activation::Relu,
         }
     }
 
@@ -50,15 +66,13 @@ impl Reference {
     }
 
     fn batch(&self) -> Batch {
-        let widths = &self.mlp().widths;
-        let tensor = |values: &[f32], width: usize| {
-            let shape = [1, values.len() / width, width];
-            Tensor::from_data(TensorData::new(values.to_vec(), shape), &Device::flex())
-        };
-        Batch::of_values(
-            tensor(&self.inputs, widths[0]),
-            tensor(&self.targets, widths[widths.len() - 1]),
-            1,
+        let examples = self.targets.len() / self.config.d_out() / self.positions;
+        Batch::of_vectors(
+            self.inputs.clone(),
+            self.targets.clone(),
+            [1, examples, self.positions],
+            self.row_weights.as_deref(),
+            &Device::flex(),
         )
     }
 }
@@ -81,7 +95,7 @@ fn near(found: &[f32], expected: &[f32], what: &str) {
 fn outputs_loss_and_gradients_are_those_of_the_reference() {
     for (name, reference) in Reference::all() {
         let (network, batch) = (reference.network(), reference.batch());
-        let outputs = values(network.outputs(&batch.inputs, 1));
+        let outputs = values(network.outputs(&batch.inputs, batch.positions));
         near(&outputs, &reference.outputs, &format!("{name}: outputs"));
         let (loss, gradients) = network.loss_and_gradients(&batch);
         near(&values(loss), &[reference.loss], &format!("{name}: loss"));
@@ -93,14 +107,16 @@ fn outputs_loss_and_gradients_are_those_of_the_reference() {
         let by_row = values(network.loss_by_row(&batch));
         let mean = by_row.iter().sum::<f32>() / by_row.len() as f32;
         near(&[mean], &[reference.loss], &format!("{name}: loss by row"));
-        let specs = network.config().parameters();
-        assert_eq!(specs.len(), reference.gradients.len(), "{name}");
-        for (spec, gradient) in specs.iter().zip(gradients) {
-            let expected = &reference.gradients[&spec.name];
+        // Under the names and in the shapes that files have.
+        let gradients = Network::new(network.config().clone(), gradients);
+        let named = weights::to_named(&gradients).unwrap();
+        assert_eq!(named.len(), reference.gradients.len(), "{name}");
+        for gradient in named {
+            let expected = &reference.gradients[&gradient.name];
             near(
-                &values(gradient),
+                &gradient.data,
                 expected,
-                &format!("{name}: {}", spec.name),
+                &format!("{name}: {}", gradient.name),
             );
         }
     }
@@ -129,8 +145,8 @@ fn gradients_are_finite_differences() {
                 let found = (moved(H) - moved(-H)) / (2.0 * H);
                 let room = 2e-3 * (1.0 + reference.loss + slope.abs());
                 // At a corner of a rectifier there is no derivative.
-                let corner = reference.mlp().output_activation == Activation::Relu
-                    && (found - slope).abs() < 0.1 * (1.0 + slope.abs());
+                let corner =
+                    reference.has_corners() && (found - slope).abs() < 0.1 * (1.0 + slope.abs());
                 assert!(
                     corner || (found - slope).abs() < room,
                     "{name}: {i}, {at}: {found}, not {slope}"
@@ -168,7 +184,8 @@ fn a_stack_gives_each_replica_what_it_has_alone() {
 fn a_configuration_comes_back_from_json_and_says_its_kind() {
     for (name, reference) in Reference::all() {
         let json = serde_json::to_value(&reference.config).unwrap();
-        assert_eq!(json["kind"], "mlp", "{name}");
+        let kind = reference.config.transformer().is_none().then_some("mlp");
+        assert_eq!(json.get("kind").and_then(|k| k.as_str()), kind, "{name}");
         let again: NetworkConfig = serde_json::from_value(json).unwrap();
         assert_eq!(again, reference.config, "{name}");
         assert!(again.validate().is_ok(), "{name}");
