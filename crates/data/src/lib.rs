@@ -6,7 +6,8 @@
 //! every position against which a network is measured: [`NgramInduction`] is a synthetic language
 //! whose Bayes filter is known, [`Text`] documents from files. [`Features`] are vectors with the
 //! vectors that they should become, whose losses and critical points are known in closed form:
-//! [`Superposition`] and [`Hierarchy`].
+//! [`Superposition`] and [`Hierarchy`]. [`InContextRegression`] gives sequences of vectors, and
+//! its [`RegressionPredictor`]s what an exact estimator says at every position.
 //!
 //! ```
 //! use std::path::Path;
@@ -35,6 +36,7 @@ mod features;
 mod language;
 mod ngram_induction;
 mod progress;
+mod regression;
 mod source;
 mod spec;
 mod text;
@@ -50,6 +52,11 @@ pub use features::{
 pub use language::{LEAST_LOG_PROB, Language, Oracle, Recurrence, Sequences, TriggerPositions};
 pub use ngram_induction::{NgramInduction, NgramInductionSpec, TriggerRank};
 pub use progress::{BuildPhase, BuildProgress, BuildWatch};
+pub use regression::{
+    Estimate, InContextRegression, InContextRegressionSpec, PredictorDescription,
+    RegressionDescription, RegressionPredictor, RegressionSequence, RegressionSequences,
+    RegressionShift,
+};
 pub use source::{Examples, Source, Split};
 pub use spec::SourceSpec;
 pub use text::{BagFit, CorpusSpec, EncodedText, KeptSources, Part, Text, TextSpec, TokenCache};

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::progress::BuildWatch;
 use crate::{
-    DataError, Features, Hierarchy, Language, NgramInduction, Sequences, SourceSpec, Superposition,
-    Text, TokenCache, Values,
+    DataError, Features, Hierarchy, InContextRegression, Language, NgramInduction, Sequences,
+    SourceSpec, Superposition, Text, TokenCache, Values,
 };
 
 /// A source of examples, ready to be drawn from.
@@ -19,6 +19,9 @@ pub enum Source {
     Language(Box<Language>),
     /// Vectors, each with the vector that it should become.
     Features(Features),
+    /// Sequences of vectors: pairs x, y of a linear task, each y to be predicted from its x and the
+    /// pairs before it.
+    Regression(InContextRegression),
 }
 
 /// Examples of a batch.
@@ -26,7 +29,7 @@ pub enum Source {
 pub enum Examples {
     /// Sequences of tokens.
     Sequences(Sequences),
-    /// Vectors with their targets.
+    /// Vectors, one or a sequence of them for each example, with their targets.
     Values(Values),
 }
 
@@ -51,11 +54,12 @@ impl Examples {
         }
     }
 
-    /// Positions of an example at which something is to be said.
+    /// Positions of an example at which a network gives an output, of which
+    /// [`Source::position_weights`] may leave some out of the loss.
     pub fn positions(&self) -> usize {
         match self {
             Self::Sequences(sequences) => sequences.len - 1,
-            Self::Values(_) => 1,
+            Self::Values(values) => values.positions,
         }
     }
 }
@@ -134,6 +138,9 @@ impl Source {
             SourceSpec::Hierarchy(spec) => {
                 Self::Features(Features::Hierarchy(Hierarchy::new(spec.clone())))
             }
+            SourceSpec::InContextRegression(spec) => {
+                Self::Regression(InContextRegression::new(spec.clone()))
+            }
         })
     }
 
@@ -142,6 +149,7 @@ impl Source {
         match self {
             Self::Language(language) => language.key(),
             Self::Features(features) => features.key(),
+            Self::Regression(regression) => regression.key(),
         }
     }
 
@@ -150,15 +158,35 @@ impl Source {
     pub fn notices(&self) -> &[String] {
         match self {
             Self::Language(language) => language.notices(),
-            Self::Features(_) => &[],
+            Self::Features(_) | Self::Regression(_) => &[],
         }
     }
 
-    /// Positions of an example at which something is to be said.
+    /// Positions of an example at which a network gives an output. Those of a regression are
+    /// two for each pair, whatever `n_ctx` is.
     pub fn positions(&self) -> usize {
         match self {
             Self::Language(language) => language.n_ctx(),
             Self::Features(_) => 1,
+            Self::Regression(regression) => regression.positions(),
+        }
+    }
+
+    /// Weight of each position in the loss, `[positions]` with mean 1; `None` where all positions
+    /// count alike.
+    pub fn position_weights(&self) -> Option<Vec<f32>> {
+        match self {
+            Self::Language(_) | Self::Features(_) => None,
+            Self::Regression(regression) => Some(regression.position_weights()),
+        }
+    }
+
+    /// Components of an input vector; `None` for a source of tokens.
+    pub fn d_in(&self) -> Option<usize> {
+        match self {
+            Self::Language(_) => None,
+            Self::Features(features) => Some(features.d_in()),
+            Self::Regression(regression) => Some(regression.d_in()),
         }
     }
 
@@ -167,6 +195,17 @@ impl Source {
         match self {
             Self::Language(language) => language.d_vocab(),
             Self::Features(features) => features.d_out(),
+            Self::Regression(regression) => regression.d_out(),
+        }
+    }
+
+    /// Variance σ² of the noise of a target's component, in whose terms the squared error
+    /// ‖y − ŷ‖²/2σ² is minus a log-likelihood; `None` for a source of tokens.
+    pub fn variance(&self) -> Option<f64> {
+        match self {
+            Self::Language(_) => None,
+            Self::Features(features) => Some(features.variance()),
+            Self::Regression(regression) => Some(regression.variance()),
         }
     }
 
@@ -182,6 +221,9 @@ impl Source {
             Self::Features(features) => {
                 Examples::Values(features.values(split, stream, index, rows))
             }
+            Self::Regression(regression) => {
+                Examples::Values(regression.values(split, stream, index, rows))
+            }
         }
     }
 
@@ -189,7 +231,7 @@ impl Source {
     pub fn language(&self) -> Option<&Language> {
         match self {
             Self::Language(language) => Some(language),
-            Self::Features(_) => None,
+            Self::Features(_) | Self::Regression(_) => None,
         }
     }
 
@@ -197,15 +239,23 @@ impl Source {
     pub fn into_language(self) -> Option<Language> {
         match self {
             Self::Language(language) => Some(*language),
-            Self::Features(_) => None,
+            Self::Features(_) | Self::Regression(_) => None,
         }
     }
 
-    /// The source of vectors, if it is one.
+    /// The source of single vectors, if it is one.
     pub fn features(&self) -> Option<&Features> {
         match self {
-            Self::Language(_) => None,
+            Self::Language(_) | Self::Regression(_) => None,
             Self::Features(features) => Some(features),
+        }
+    }
+
+    /// The source of in-context regression, if it is one.
+    pub fn regression(&self) -> Option<&InContextRegression> {
+        match self {
+            Self::Language(_) | Self::Features(_) => None,
+            Self::Regression(regression) => Some(regression),
         }
     }
 }

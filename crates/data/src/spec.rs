@@ -5,12 +5,13 @@ use serde::{Deserialize, Serialize};
 use crate::DataError;
 use crate::features::{HierarchySpec, SuperpositionSpec};
 use crate::ngram_induction::NgramInductionSpec;
+use crate::regression::InContextRegressionSpec;
 use crate::text::TextSpec;
 
 /// Which source, and how it is set.
 ///
-/// In a configuration the key `kind` chooses: `ngram_induction`, `text`, `superposition` or
-/// `hierarchy`.
+/// In a configuration the key `kind` chooses: `ngram_induction`, `text`, `superposition`,
+/// `hierarchy` or `in_context_regression`.
 #[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum SourceSpec {
@@ -22,6 +23,8 @@ pub enum SourceSpec {
     Superposition(SuperpositionSpec),
     /// Items with the properties that they have.
     Hierarchy(HierarchySpec),
+    /// Sequences of pairs x, y of a linear task each.
+    InContextRegression(InContextRegressionSpec),
 }
 
 impl Default for SourceSpec {
@@ -42,6 +45,7 @@ impl SourceSpec {
             Self::Text(spec) => spec.check(),
             Self::Superposition(spec) => spec.check(),
             Self::Hierarchy(spec) => spec.check(),
+            Self::InContextRegression(spec) => spec.check(),
         }
     }
 }
@@ -75,6 +79,23 @@ pub(crate) fn positive(key: &'static str, value: f64) -> Result<(), DataError> {
             key,
             format!("is {value}; it is a positive number"),
         )),
+    }
+}
+
+/// Refuses a number of things that is not from `least` to `most`.
+pub(crate) fn count_in_range(
+    key: &'static str,
+    count: u64,
+    least: u64,
+    most: u64,
+) -> Result<(), DataError> {
+    if (least..=most).contains(&count) {
+        Ok(())
+    } else {
+        Err(DataError::setting(
+            key,
+            format!("is {count}; it goes from {least} to {most}"),
+        ))
     }
 }
 

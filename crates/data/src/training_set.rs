@@ -23,6 +23,16 @@ impl TrainingSet {
 
     /// The random numbers of a sequence of the set, all equally likely.
     pub(crate) fn choose(&self, rng: &mut impl Rng) -> StreamRng {
-        self.stream.at(below(rng, self.size))
+        self.stream.at(self.number(rng))
+    }
+
+    /// The number of a sequence of the set, all equally likely.
+    pub(crate) fn number(&self, rng: &mut impl Rng) -> u64 {
+        below(rng, self.size)
+    }
+
+    /// The stream whose random numbers number `k` make sequence `k`.
+    pub(crate) fn stream(&self) -> Stream {
+        self.stream
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use anyhow::Result;
-use ontogeny_data::{Features, Language, Source, Split};
+use ontogeny_data::{Estimate, Features, InContextRegression, Language, Source, Split};
 use ontogeny_store::Stream;
 use serde_json::json;
 
@@ -38,6 +38,7 @@ pub fn command(a: &DataArguments, json: bool) -> Result<()> {
         let told = match source {
             Source::Language(language) => show(&name, language, seed, a.samples, json),
             Source::Features(features) => show_features(&name, source, features, json),
+            Source::Regression(regression) => show_regression(&name, regression, seed, json),
         };
         all.extend(told);
     }
@@ -134,6 +135,40 @@ fn show_features(
     outln!("{name}: vectors of {d_in} numbers, to become vectors of {d_out}");
     for (what, value) in known {
         outln!("  {what}: {value:.5}");
+    }
+    None
+}
+
+/// A source of in-context regression: the losses of its exact predictors.
+fn show_regression(
+    name: &str,
+    source: &InContextRegression,
+    seed: u64,
+    json: bool,
+) -> Option<serde_json::Value> {
+    let d = source.describe(&Stream::new(seed, "described sequences", &[]), SEQUENCES);
+    if json {
+        return Some(json!({ "name": name, "description": d }));
+    }
+    let tasks = match d.tasks {
+        Some(tasks) => format!("tasks from a pool of {tasks}"),
+        None => "a fresh task for each sequence".to_owned(),
+    };
+    outln!(
+        "{name}: sequences of {} pairs, x of {} numbers, noise of variance {}, {tasks}",
+        d.pairs,
+        d.dimension,
+        d.variance
+    );
+    let shown = |e: Estimate| format!("{:.3} ± {:.3}", e.mean, e.standard_error);
+    for p in d.predictors {
+        outln!(
+            "  {:<15} loss {}, at the first pair {}, at the last {}",
+            p.predictor.name(),
+            shown(p.loss),
+            shown(p.loss_first),
+            shown(p.loss_last)
+        );
     }
     None
 }

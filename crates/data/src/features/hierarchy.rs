@@ -175,6 +175,7 @@ impl Hierarchy {
             inputs,
             targets,
             rows,
+            positions: 1,
         }
     }
 

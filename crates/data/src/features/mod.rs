@@ -22,12 +22,14 @@ pub enum Features {
 /// Vectors of a batch, row major.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Values {
-    /// `[rows, d_in]`.
+    /// `[rows, positions, d_in]`.
     pub inputs: Vec<f32>,
-    /// `[rows, d_out]`.
+    /// `[rows, positions, d_out]`; 0 at positions that do not count.
     pub targets: Vec<f32>,
     /// Number of examples.
     pub rows: usize,
+    /// Vectors of an example: 1 where it is a single vector.
+    pub positions: usize,
 }
 
 impl Features {

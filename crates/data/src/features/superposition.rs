@@ -135,6 +135,7 @@ impl Superposition {
             targets: inputs.clone(),
             inputs,
             rows,
+            positions: 1,
         }
     }
 
