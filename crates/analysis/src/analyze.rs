@@ -28,6 +28,7 @@ use crate::llc::{
 };
 use crate::measures::Measures;
 use crate::probe::{self, Probe};
+use crate::regression::{self, RegressionProbe};
 use crate::results::Results;
 use crate::table::MeasureRow;
 use crate::{behaviour, features, heads, paired, structure, tokens, traces};
@@ -193,9 +194,34 @@ impl SharedFile {
 
 /// Probes of the sources of sequences that appear, made once.
 struct Probes {
-    training: BTreeMap<String, Arc<Probe>>,
+    /// By the key of the source.
+    training: BTreeMap<String, SourceProbe>,
     /// By the place of the eval.
-    evals: Vec<Option<Arc<Probe>>>,
+    evals: Vec<Option<Probe>>,
+}
+
+/// What networks are measured on.
+enum SourceProbe {
+    /// Sequences of tokens.
+    Tokens(Probe),
+    /// Pairs of in-context regression.
+    Pairs(RegressionProbe),
+}
+
+impl SourceProbe {
+    fn key(&self) -> Key {
+        match self {
+            Self::Tokens(probe) => probe.key,
+            Self::Pairs(probe) => probe.key,
+        }
+    }
+
+    fn tokens(&self) -> Option<&Probe> {
+        match self {
+            Self::Tokens(probe) => Some(probe),
+            Self::Pairs(_) => None,
+        }
+    }
 }
 
 /// Measures everything and returns the table, sorted by replica and step.
@@ -295,20 +321,24 @@ pub fn analyze<'a>(plan: &'a Plan<'a>) -> Result<Vec<MeasureRow>, AnalysisError>
 impl Probes {
     fn new(plan: &Plan<'_>) -> Self {
         let s = plan.settings;
-        let probe = |source: &Arc<Source>, oracles| {
-            Probe::new(source, s.seed, s.held_out, oracles).map(Arc::new)
+        let tokens =
+            |source: &Arc<Source>, oracles| Probe::new(source, s.seed, s.held_out, oracles);
+        let probe = |source: &Arc<Source>| {
+            let pairs = || RegressionProbe::new(source, s.seed, s.held_out).map(SourceProbe::Pairs);
+            let tokens = tokens(source, s.oracles).map(SourceProbe::Tokens);
+            tokens.or_else(pairs)
         };
         let mut training = BTreeMap::new();
         let replicas = plan.groups.iter().flat_map(|g| &g.replicas);
         for (_, source) in replicas.flat_map(|r| &r.phases) {
             let key = source.key().to_string();
             if !training.contains_key(&key)
-                && let Some(probe) = probe(source, s.oracles)
+                && let Some(probe) = probe(source)
             {
                 training.insert(key, probe);
             }
         }
-        let evals = plan.evals.iter().map(|(_, source)| probe(source, false));
+        let evals = plan.evals.iter().map(|(_, source)| tokens(source, false));
         Self {
             evals: evals.collect(),
             training,
@@ -400,16 +430,15 @@ fn behaviour_measures(
     };
     let causes = serde_json::json!({ "settings": s, "icl": job.group.icl });
     // Of what is looked at: a probe's, or else the source's own.
-    let identity =
-        |source: &Source, probe: Option<&Probe>| probe.map_or_else(|| source.key(), |p| p.key);
+    let identity = |source: &Source, probe: Option<Key>| probe.unwrap_or_else(|| source.key());
     let mut key = job
         .key(BEHAVIOUR_VERSION, plan)
-        .key("probe", &identity(source, probe.map(|p| &**p)))
+        .key("probe", &identity(source, probe.map(SourceProbe::key)))
         .json("causes", &causes);
     for ((name, source), probe) in plan.evals.iter().zip(&probes.evals) {
         key = key
             .text("eval", name)
-            .key("probe", &identity(source, probe.as_deref()));
+            .key("probe", &identity(source, probe.as_ref().map(|p| p.key)));
     }
     let key: Key = key.finish();
     let results = Results::new(&plan.results, "behaviour");
@@ -418,9 +447,10 @@ fn behaviour_measures(
     }
     let network = load(network, job, plan)?;
     let mut all = match (probe, source.features()) {
-        (Some(probe), _) => {
+        (Some(SourceProbe::Tokens(probe)), _) => {
             behaviour::on_training_source(network, probe, job.group.icl, s.triggers)?
         }
+        (Some(SourceProbe::Pairs(probe)), _) => regression::measure(network, probe)?,
         (None, Some(of)) => features::measure(network, source, of, s.seed, s.held_out)?,
         (None, None) => Measures::default(),
     };
@@ -431,7 +461,11 @@ fn behaviour_measures(
         };
         all.value(format!("loss.{name}"), loss);
     }
-    if let (Some(c), Some(probe)) = (network.config().transformer().filter(|_| s.heads), probe) {
+    let of_tokens = probe.and_then(SourceProbe::tokens);
+    if let (Some(c), Some(probe)) = (
+        network.config().transformer().filter(|_| s.heads),
+        of_tokens,
+    ) {
         let repeated: Sequences = heads::repeated_random(s.seed, s.repeated, c.n_ctx, c.d_vocab);
         all.extend(heads::scores(network, probe, &repeated)?);
     }

@@ -10,9 +10,10 @@ use serde::Serialize;
 use crate::curvature::top_curvature;
 use crate::error::AnalysisError;
 use crate::llc::{
-    Landscape, Llc, Manner, Seen, Sight, Walk, Walker, Word, judge, mean, summarize, walk_read,
+    Landscape, Llc, Manner, Seen, Sight, Walk, Walker, Word, judge, summarize, walk_read,
 };
 use crate::sampler::{Mask, Rule, Settings};
+use crate::statistics::mean;
 
 /// A checkpoint to calibrate at.
 pub struct Place<'a> {

@@ -64,7 +64,7 @@ pub fn measure(
     Ok(measures)
 }
 
-/// Mean loss over `count` held-out examples, in squared error.
+/// Mean loss over `count` held-out examples of vectors, in squared error.
 ///
 /// # Errors
 /// If the device fails.
@@ -81,10 +81,8 @@ pub fn loss(
 
 /// What turns the loss on a source's examples into a log-likelihood, and its unit.
 pub fn loss_of(source: &Source) -> Loss {
-    match source.features() {
-        Some(features) => Loss::Squared {
-            variance: features.variance(),
-        },
+    match source.variance() {
+        Some(variance) => Loss::Squared { variance },
         None => Loss::CrossEntropy,
     }
 }

@@ -3,7 +3,7 @@
 //! Chains of one number have the same noise and minibatches at every checkpoint (unless streams are
 //! independent), so that their differences scatter far less than they do.
 
-use crate::llc::{mean, standard_error};
+use crate::statistics::{mean, standard_error};
 use crate::table::MeasureRow;
 
 /// The estimates of the chains of a checkpoint, where all lived.

@@ -134,7 +134,8 @@ pub(crate) fn batch_of(examples: &Examples, device: &Device) -> Batch {
         Examples::Sequences(sequences) => batch(sequences, 0..sequences.rows, device),
         Examples::Values(values) => {
             let (inputs, targets) = (values.inputs.clone(), values.targets.clone());
-            Batch::of_vectors(inputs, targets, [1, values.rows], device)
+            let shape = [1, values.rows, values.positions];
+            Batch::of_vectors(inputs, targets, shape, values.weights.as_deref(), device)
         }
     }
 }

@@ -12,6 +12,8 @@
 use ontogeny_store::Stream;
 use serde::Serialize;
 
+use crate::statistics::quantile;
+
 /// Draws of (Δℓ, Δλ) behind every interval.
 const DRAWS: usize = 10_000;
 /// Beyond so many degrees of freedom Student's distribution is taken for the normal one: its 95 %
@@ -122,7 +124,8 @@ impl Difference {
         let of_all = draws.len() as f64;
         let interval = |mut values: Vec<f64>| {
             values.sort_by(f64::total_cmp);
-            [0.5 * (1.0 - level), 0.5 * (1.0 + level)].map(|p| quantile(&values, p))
+            [0.5 * (1.0 - level), 0.5 * (1.0 + level)]
+                .map(|p| quantile(&values, p).unwrap_or(f64::NAN))
         };
         let odds = n.iter().map(|&n| {
             let own: Vec<f64> = draws.iter().map(|d| log_odds(n, d.0, d.1)).collect();
@@ -177,17 +180,6 @@ impl Difference {
                 (self.loss + self.loss_se * own[0], llc)
             })
             .collect()
-    }
-}
-
-/// Of sorted values, linear between neighbours.
-fn quantile(sorted: &[f64], p: f64) -> f64 {
-    let place = p * (sorted.len() - 1) as f64;
-    let (below, part) = (place.floor() as usize, place.fract());
-    let above = (below + 1).min(sorted.len() - 1);
-    match part {
-        0.0 => sorted[below],
-        part => sorted[below] + part * (sorted[above] - sorted[below]),
     }
 }
 

@@ -54,8 +54,8 @@ impl Examples {
         }
     }
 
-    /// Positions of an example at which a network gives an output, of which
-    /// [`Source::position_weights`] may leave some out of the loss.
+    /// Positions of an example at which a network gives an output, of which [`Values::weights`] may
+    /// leave some out of the loss.
     pub fn positions(&self) -> usize {
         match self {
             Self::Sequences(sequences) => sequences.len - 1,
@@ -169,15 +169,6 @@ impl Source {
             Self::Language(language) => language.n_ctx(),
             Self::Features(_) => 1,
             Self::Regression(regression) => regression.positions(),
-        }
-    }
-
-    /// Weight of each position in the loss, `[positions]` with mean 1; `None` where all positions
-    /// count alike.
-    pub fn position_weights(&self) -> Option<Vec<f32>> {
-        match self {
-            Self::Language(_) | Self::Features(_) => None,
-            Self::Regression(regression) => Some(regression.position_weights()),
         }
     }
 

@@ -70,6 +70,7 @@ pub fn column(values: &[f64], device: &Device) -> Tensor<3> {
 pub fn batch_of(batches: &[Examples], device: &Device) -> Batch {
     let shape = |batch: &Examples| (batch.rows(), batch.positions());
     let (mut sequences, mut inputs, mut targets) = (Vec::new(), Vec::new(), Vec::new());
+    let mut weights = None;
     for batch in batches {
         assert_eq!(shape(batch), shape(&batches[0]), "batches of one shape");
         match batch {
@@ -77,13 +78,18 @@ pub fn batch_of(batches: &[Examples], device: &Device) -> Batch {
             Examples::Values(batch) => {
                 inputs.extend_from_slice(&batch.inputs);
                 targets.extend_from_slice(&batch.targets);
+                weights = batch.weights.as_deref();
             }
         }
     }
     let replicas = batches.len();
     match inputs.is_empty() {
         true => Batch::of_sequences(&sequences, replicas, device),
-        false => Batch::of_vectors(inputs, targets, [replicas, batches[0].rows()], device),
+        false => {
+            let (rows, positions) = shape(&batches[0]);
+            let shape = [replicas, rows, positions];
+            Batch::of_vectors(inputs, targets, shape, weights, device)
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use nalgebra::{Matrix3, Vector3};
 
-use super::normal::{ln_above, mills};
+use crate::statistics::{ln_above, mills};
 
 /// Steps of Newton's method; it takes about ten.
 const STEPS: usize = 60;

@@ -32,7 +32,6 @@ mod error;
 mod events;
 mod figures;
 mod level;
-mod normal;
 mod outcome;
 mod response;
 mod survival;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::normal;
+use crate::statistics::normal_quantile;
 
 /// Rounding of a product of a few dozen ratios.
 const ROUNDING: f64 = 1e-9;
@@ -76,7 +76,7 @@ impl Survival {
     pub fn new(observations: &[Observation], level: f64) -> Self {
         let mut sorted = observations.to_vec();
         sorted.sort_by(|a, b| a.time.total_cmp(&b.time));
-        let z = normal::quantile(0.5 * (1.0 + level));
+        let z = normal_quantile(0.5 * (1.0 + level));
         let mut found = Self {
             times: Vec::new(),
             share: Vec::new(),
@@ -158,7 +158,7 @@ pub fn wilson(k: usize, n: usize, level: f64) -> (f64, f64) {
     if n == 0 {
         return (0.0, 1.0);
     }
-    let z = normal::quantile(0.5 * (1.0 + level));
+    let z = normal_quantile(0.5 * (1.0 + level));
     let (k, n) = (k as f64, n as f64);
     let p = k / n;
     let scale = 1.0 + z * z / n;

@@ -10,8 +10,8 @@
 use ontogeny_store::Stream;
 
 use super::Model;
-use crate::llc::{mean, standard_error};
 use crate::stages::Valley;
+use crate::statistics::{mean, standard_error};
 
 /// One mode of the truth.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -342,7 +342,7 @@ fn boundaries(start: &'static str, expected: &[f64], seen: &[StageReport]) -> Ve
     findings.push(Finding {
         start,
         what: "boundaries found".to_owned(),
-        measured: Some(crate::llc::mean(&counts)),
+        measured: Some(crate::statistics::mean(&counts)),
         interval: None,
         expected: expected.len() as f64,
         passed: None,

@@ -7,6 +7,7 @@ use crate::curvature::top_curvature;
 use crate::error::AnalysisError;
 use crate::llc::{Baseline, Draws, LlcSettings, Manner, Sight, Subject, Walk, Walker, estimate};
 use crate::sampler::{Mask, Rule, Settings};
+use crate::statistics::student_quantile;
 
 /// One line of a convergence table.
 #[derive(Debug, Clone, Serialize)]
@@ -345,30 +346,6 @@ pub(super) fn answer(row: &Row, known: Coefficient, cases: usize) -> Answer {
     Answer { passed, reason }
 }
 
-/// A quantile of Student's distribution with so many degrees of freedom, 20 at least: the first
-/// terms of its expansion about the normal one (Abramowitz & Stegun 26.7.5).
-fn student_quantile(p: f64, degrees: usize) -> f64 {
-    let z = normal_quantile(p);
-    let n = degrees as f64;
-    z + (z.powi(3) + z) / (4.0 * n)
-        + (5.0 * z.powi(5) + 16.0 * z.powi(3) + 3.0 * z) / (96.0 * n * n)
-}
-
-/// A quantile of the normal distribution, by halving.
-fn normal_quantile(p: f64) -> f64 {
-    let (mut low, mut high) = (-40.0, 40.0);
-    for _ in 0..200 {
-        let middle = 0.5 * (low + high);
-        let below = 0.5 * libm::erfc(-middle / std::f64::consts::SQRT_2);
-        if below < p {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    0.5 * (low + high)
-}
-
 impl Case {
     /// The line that counts.
     pub fn last(&self) -> Option<&Row> {
@@ -379,13 +356,6 @@ impl Case {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn quantiles_are_those_of_the_tables() {
-        assert!((normal_quantile(0.975) - 1.959_964).abs() < 1e-6);
-        assert!((student_quantile(0.975, 30) - 2.0423).abs() < 1e-3);
-        assert!((student_quantile(0.9995, 60) - 3.4602).abs() < 1e-2);
-    }
 
     /// One case of each sort of answer, and a planted error that must be seen.
     #[test]

@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::statistics::{mean, standard_error, variance};
+
 /// Figures about the draws behind an estimate.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Diagnostics {
@@ -56,22 +58,6 @@ impl Diagnostics {
             below: Some(below as f64 / all),
         }
     }
-}
-
-/// Mean of a series.
-pub fn mean(x: &[f64]) -> f64 {
-    x.iter().sum::<f64>() / x.len() as f64
-}
-
-/// Unbiased variance.
-pub fn variance(x: &[f64]) -> f64 {
-    let m = mean(x);
-    x.iter().map(|x| (x - m).powi(2)).sum::<f64>() / (x.len() as f64 - 1.0)
-}
-
-/// Standard error of a mean of independent values; `None` of fewer than two.
-pub fn standard_error(x: &[f64]) -> Option<f64> {
-    (x.len() > 1).then(|| (variance(x) / x.len() as f64).sqrt())
 }
 
 /// Within and between variance of sequences of one length.

@@ -8,7 +8,7 @@ mod stoppable;
 mod verdict;
 mod walk;
 
-pub use diagnostics::{Diagnostics, mean, standard_error, variance};
+pub use diagnostics::Diagnostics;
 pub use landscape::{Landscape, Minibatches, NetworkLoss};
 pub use observables::{Covariances, Ledger, Observed, Probed};
 pub use stoppable::Stoppable;
@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::AnalysisError;
 use crate::measures::Measures;
 use crate::sampler::{LossAndGradient, Mask, Part, Rule, Settings};
+use crate::statistics::{mean, standard_error};
 
 /// How the coefficient is estimated.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -5,6 +5,7 @@ use ontogeny_store::Stream;
 
 use super::*;
 use crate::sampler::LossAndGradient;
+use crate::statistics::variance;
 
 /// `½ Σ hᵢ(wᵢ − cᵢ)²`, with noise of each minibatch in the loss and in the gradient.
 struct Noisy {

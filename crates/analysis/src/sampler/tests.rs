@@ -67,8 +67,8 @@ fn by_chain(losses: &[Vec<f32>], settings: &[Settings], burn_in: usize) -> Vec<f
 /// passed by chance once in 16 000 runs, and the streams are fixed.
 fn assert_about(values: &[f64], expected: f64, what: &str) {
     let (m, se) = (
-        crate::llc::mean(values),
-        crate::llc::standard_error(values).unwrap(),
+        crate::statistics::mean(values),
+        crate::statistics::standard_error(values).unwrap(),
     );
     assert!(
         (m - expected).abs() < 4.0 * se,
@@ -136,7 +136,7 @@ fn the_thermostat_samples_the_posterior() {
     );
     let values = check(Rule::Sgnht, &h, settings, 6000, 2000);
     // First order in the step: ε·a is at most .04.
-    let (value, exact) = (crate::llc::mean(&values), limit(&h, &settings));
+    let (value, exact) = (crate::statistics::mean(&values), limit(&h, &settings));
     assert!((value / exact - 1.0).abs() < 0.02, "{value} of {exact}");
 }
 
@@ -146,7 +146,7 @@ fn the_thermostat_samples_the_posterior() {
 fn preconditioned_steps_sample_the_posterior() {
     let (h, settings) = (vec![1.0; 16], Settings::new(2e-4, 100.0, 10.0));
     let values = check(Rule::RmspropSgld, &h, settings, 3000, 1000);
-    let (value, exact) = (crate::llc::mean(&values), limit(&h, &settings));
+    let (value, exact) = (crate::statistics::mean(&values), limit(&h, &settings));
     // ε·G·a is at most 2e-4 · 10 · 110: 1/(1 − εGa/4) − 1 is under 6 %.
     assert!(
         value > 0.98 * exact && value < 1.08 * exact,

@@ -19,6 +19,7 @@ use std::f64::consts::FRAC_1_SQRT_2;
 
 use super::valley::Valley;
 use super::view::{Candidate, Episode, Motion, Track, integral};
+use crate::statistics::quantile;
 
 /// By how much the intervals are widened.
 const WIDEN: f64 = 1.5;
@@ -110,13 +111,6 @@ fn unresolved(motion: &Motion, mean: &Track, episode: &Episode, edge: f64) -> f6
     }
 }
 
-/// Quantile of sorted values, linear between neighbours; `None` of nothing.
-fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
-    let place = q.clamp(0.0, 1.0) * sorted.len().checked_sub(1)? as f64;
-    let (below, above) = (place.floor() as usize, place.ceil() as usize);
-    Some(sorted[below] + (sorted[above] - sorted[below]) * (place - below as f64))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,11 +143,5 @@ mod tests {
         assert_eq!(length(2.0, 12.0), 0.0);
         let part = length(2.0, 5.0);
         assert!(0.0 < part && part < 1.0, "{part}");
-    }
-
-    #[test]
-    fn quantiles_lie_between_neighbours() {
-        assert_eq!(quantile(&[1.0, 2.0, 4.0], 0.75), Some(3.0));
-        assert_eq!(quantile(&[], 0.5), None);
     }
 }

@@ -7,6 +7,7 @@ use super::error::StageError;
 use super::gp::Fit;
 use super::outcome::SmoothCurve;
 use super::settings::{StageSettings, View};
+use crate::statistics::normal_quantile;
 use crate::table::MeasureRow;
 
 /// Names, or beginnings of names, of the measures that are smoothed whether or not a view holds
@@ -233,50 +234,4 @@ pub(super) fn even(first: f64, last: f64, n: usize) -> Vec<f64> {
             }
         })
         .collect()
-}
-
-/// The standard normal quantile of `p` in [.5, 1): bisection on Simpson's integral of the density.
-fn normal_quantile(p: f64) -> f64 {
-    let mass = |z: f64| {
-        let density = |t: f64| (-0.5 * t * t).exp() / std::f64::consts::TAU.sqrt();
-        let (panels, h) = (100, z / 200.0);
-        let sum: f64 = (0..panels)
-            .map(|i| {
-                let t = 2.0 * h * f64::from(i);
-                density(t) + 4.0 * density(t + h) + density(t + 2.0 * h)
-            })
-            .sum();
-        0.5 + sum * h / 3.0
-    };
-    let (mut low, mut high) = (0.0, 10.0);
-    for _ in 0..60 {
-        let middle = 0.5 * (low + high);
-        if mass(middle) < p {
-            low = middle
-        } else {
-            high = middle
-        }
-    }
-    0.5 * (low + high)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quantiles_of_the_normal() {
-        for (p, z) in [
-            (0.5, 0.0),
-            (0.95, 1.644_853_6),
-            (0.975, 1.959_964_0),
-            (0.999, 3.090_232_3),
-        ] {
-            assert!(
-                (normal_quantile(p) - z).abs() < 1e-6,
-                "{p}: {}",
-                normal_quantile(p)
-            );
-        }
-    }
 }

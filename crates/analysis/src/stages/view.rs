@@ -21,6 +21,7 @@
 use std::ops::Range;
 
 use super::valley::Valley;
+use crate::statistics::mean;
 
 /// Velocities of a view on an even grid of x.
 pub(super) struct Motion {
@@ -346,8 +347,4 @@ pub(super) fn integral(x: &[f64], v: &[f64]) -> Vec<f64> {
         sum
     });
     std::iter::once(0.0).chain(parts).collect()
-}
-
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len().max(1) as f64
 }

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
-use ontogeny_analysis::llc::{mean, standard_error};
 use ontogeny_analysis::select::{Difference, Favoured, Selection};
+use ontogeny_analysis::statistics::{mean, standard_error};
 use ontogeny_analysis::table::MeasureRow;
 use ontogeny_analysis::{LlcData, Plan, Settings, llc_at, paired, sequence_losses};
 use ontogeny_data::Source;

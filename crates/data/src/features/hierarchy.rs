@@ -176,6 +176,7 @@ impl Hierarchy {
             targets,
             rows,
             positions: 1,
+            weights: None,
         }
     }
 

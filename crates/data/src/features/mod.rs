@@ -30,6 +30,9 @@ pub struct Values {
     pub rows: usize,
     /// Vectors of an example: 1 where it is a single vector.
     pub positions: usize,
+    /// How much each position counts in the loss, `[positions]` with mean 1; without it all count
+    /// alike.
+    pub weights: Option<Vec<f32>>,
 }
 
 impl Features {

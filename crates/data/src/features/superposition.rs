@@ -136,6 +136,7 @@ impl Superposition {
             inputs,
             rows,
             positions: 1,
+            weights: None,
         }
     }
 

@@ -86,12 +86,6 @@ impl InContextRegression {
         2 * self.spec.pairs
     }
 
-    /// Weight of each position in the loss, `[positions]` with mean 1: 2 where there is an x, 0
-    /// where there is a y.
-    pub fn position_weights(&self) -> Vec<f32> {
-        [2.0, 0.0].repeat(self.spec.pairs)
-    }
-
     /// Components of an input vector, D + 1.
     pub fn d_in(&self) -> usize {
         self.spec.dimension + 1

@@ -110,6 +110,8 @@ impl RegressionSequences {
             targets,
             rows: self.rows,
             positions,
+            // 2 where there is an x, 0 where there is a y.
+            weights: Some([2.0, 0.0].repeat(self.pairs)),
         }
     }
 }
