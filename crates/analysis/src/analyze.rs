@@ -40,8 +40,11 @@ pub use follow::Follower;
 /// The methods behind the figures, as a report names them.
 pub const METHOD: &str = "behaviour/1, llc/3";
 
-/// Changes with anything that changes a figure, so that old results are not taken for new ones.
+/// Changes with anything that changes a figure, so that old results are not taken for new ones: of
+/// measures on sequences of tokens, on single vectors, and on pairs of in-context regression.
 const BEHAVIOUR_VERSION: &str = "behaviour/1";
+const FEATURES_VERSION: &str = "features/2";
+const REGRESSION_VERSION: &str = "regression/1";
 /// The same for the local learning coefficient.
 const LLC_VERSION: &str = "llc/3";
 /// The file of an estimate's draws.
@@ -431,8 +434,13 @@ fn behaviour_measures(
     let causes = serde_json::json!({ "settings": s, "icl": job.group.icl });
     // Of what is looked at: a probe's, or else the source's own.
     let identity = |source: &Source, probe: Option<Key>| probe.unwrap_or_else(|| source.key());
+    let version = match (probe, source.features()) {
+        (Some(SourceProbe::Pairs(_)), _) => REGRESSION_VERSION,
+        (None, Some(_)) => FEATURES_VERSION,
+        (Some(SourceProbe::Tokens(_)), _) | (None, None) => BEHAVIOUR_VERSION,
+    };
     let mut key = job
-        .key(BEHAVIOUR_VERSION, plan)
+        .key(version, plan)
         .key("probe", &identity(source, probe.map(SourceProbe::key)))
         .json("causes", &causes);
     for ((name, source), probe) in plan.evals.iter().zip(&probes.evals) {

@@ -15,7 +15,8 @@ use crate::probe;
 /// - `divergence.rank<r>` of a hierarchy: mean squared distance over the items to the best map of
 ///   rank r;
 /// - `polygon` and `polygon_plus` of superposition in two dimensions: corners of the polygon that
-///   the features form, and positive biases of the others.
+///   the features form, and positive biases of the others; `divergence.<k>-gon`, the mean squared
+///   distance of the outputs to those of each critical point.
 ///
 /// # Errors
 /// If the device fails.
@@ -58,6 +59,10 @@ pub fn measure(
                 let polygon = Superposition::polygon(&w, &b);
                 measures.value("polygon", polygon.corners as f64);
                 measures.value("polygon_plus", polygon.plus as f64);
+                for critical in toy.critical_points() {
+                    let apart = critical.distance(&w, &b);
+                    measures.value(format!("divergence.{critical}"), apart);
+                }
             }
         }
     }

@@ -192,7 +192,10 @@ impl Monitor<'_> {
         }
         let groups = self.run.groups.iter();
         let busy = groups
-            .map(|g| gradient::pieces(g.replicas.len(), g.training.batch, g.network.n_ctx()))
+            .map(|g| {
+                let sizes = [g.replicas.len(), g.training.batch];
+                gradient::pieces(g.network.n_parameters(), sizes, g.network.n_ctx())
+            })
             .max();
         rayon::current_num_threads().saturating_sub(busy.unwrap_or(1))
     }

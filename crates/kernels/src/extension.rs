@@ -24,6 +24,13 @@ pub(crate) trait FusedOps: Backend {
         v: FloatTensor<Self>,
     ) -> FloatTensor<Self>;
 
+    fn fused_relative_attention(
+        q: FloatTensor<Self>,
+        k: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        relative: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
+
     fn fused_cross_entropy(
         logits: FloatTensor<Self>,
         targets: IntTensor<Self>,
@@ -68,7 +75,16 @@ impl FusedOps for Flex {
         k: FloatTensor<Self>,
         v: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
-        attention::forward(q, k, v).0
+        attention::forward([q, k, v], None).0
+    }
+
+    fn fused_relative_attention(
+        q: FloatTensor<Self>,
+        k: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        relative: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        attention::forward([q, k, v], Some(&relative)).0
     }
 
     fn fused_cross_entropy(
@@ -139,8 +155,34 @@ impl Backward<Flex, 3> for Attention {
         _checkpointer: &mut Checkpointer,
     ) {
         let gradient = grads.consume::<Flex>(&ops.node);
-        let inputs = attention::backward(ops.state, gradient);
+        let (inputs, _) = attention::backward(ops.state, None, gradient);
         for (parent, gradient) in ops.parents.into_iter().zip(inputs) {
+            if let Some(parent) = parent {
+                grads.register::<Flex>(parent.id, gradient);
+            }
+        }
+    }
+}
+
+/// Backward node of attention with numbers added to the scores by distance.
+#[derive(Debug)]
+struct RelativeAttention;
+
+impl Backward<Flex, 4> for RelativeAttention {
+    /// That of [`Attention`], and what is added.
+    type State = ([FlexTensor; 5], FlexTensor);
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 4>,
+        grads: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let gradient = grads.consume::<Flex>(&ops.node);
+        let (state, relative) = ops.state;
+        let (inputs, of_relative) = attention::backward(state, Some(&relative), gradient);
+        let gradients = inputs.into_iter().chain(of_relative);
+        for (parent, gradient) in ops.parents.into_iter().zip(gradients) {
             if let Some(parent) = parent {
                 grads.register::<Flex>(parent.id, gradient);
             }
@@ -285,11 +327,34 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
             .stateful()
         {
             OpsKind::Tracked(node) => {
-                let (output, statistics) = attention::forward(q.clone(), k.clone(), v.clone());
+                let inputs = [q.clone(), k.clone(), v.clone()];
+                let (output, statistics) = attention::forward(inputs, None);
                 node.finish([q, k, v, output.clone(), statistics], output)
             }
-            OpsKind::UnTracked(node) => node.finish(attention::forward(q, k, v).0),
+            OpsKind::UnTracked(node) => node.finish(attention::forward([q, k, v], None).0),
         }
+    }
+
+    fn fused_relative_attention(
+        q: FloatTensor<Self>,
+        k: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        relative: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let ((q, q_node), (k, k_node), (v, v_node)) =
+            (q.into_parts(), k.into_parts(), v.into_parts());
+        let (relative, relative_node) = relative.into_parts();
+        let (output, statistics) =
+            attention::forward([q.clone(), k.clone(), v.clone()], Some(&relative));
+        let node = RelativeAttention
+            .prepare::<C>([q_node, k_node, v_node, relative_node])
+            .compute_bound()
+            .stateful();
+        finish(
+            node,
+            ([q, k, v, output.clone(), statistics], relative),
+            output,
+        )
     }
 
     fn fused_cross_entropy(

@@ -3,6 +3,7 @@
 //! | operation | shapes |
 //! |---|---|
 //! | [`causal_attention`] | `[batch, head, position, d_head]` × 3 → the same |
+//! | [`relative_attention`] | the same with `[replica, head, n]` → the same |
 //! | [`cross_entropy`] | `[replica, rows, d_vocab]`, `[replica, rows]` → `[replica]` |
 //! | [`cross_entropy_by_row`] | the same → `[replica, rows]` |
 //! | [`layer_norm`] | `[replica, rows, d]`, `[replica, 1, d]` × 2 → `[replica, rows, d]` |
@@ -82,6 +83,47 @@ pub fn causal_attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
         q.into_dispatch(),
         k.into_dispatch(),
         v.into_dispatch(),
+    ))
+}
+
+/// Causal softmax attention with a learned number for each head and distance: `softmax(q kᵀ / √d_head
+/// + b) v`, where `b` of query i and key j is `relative[i − j]` (Raffel et al. 2020, without its
+/// buckets).
+///
+/// `q`, `k` and `v` are `[batch, head, position, d_head]`, one replica's batch after the other's, and
+/// `relative` is `[replica, head, n]` with n at least the number of positions.
+///
+/// # Panics
+/// If the shapes do not fit.
+pub fn relative_attention(
+    q: Tensor<4>,
+    k: Tensor<4>,
+    v: Tensor<4>,
+    relative: Tensor<3>,
+) -> Tensor<4> {
+    let [batch, heads, positions, _] = q.dims();
+    let [replicas, rows, n] = relative.dims();
+    assert!(
+        q.dims() == k.dims() && q.dims() == v.dims(),
+        "q {:?}, k {:?} and v {:?} must have one shape [batch, head, position, d_head]",
+        q.dims(),
+        k.dims(),
+        v.dims()
+    );
+    assert!(
+        rows == heads && n >= positions && replicas > 0 && batch.is_multiple_of(replicas),
+        "relative {:?} must be [replica, head, n] for q {:?}, n at least its positions",
+        relative.dims(),
+        q.dims()
+    );
+    if !(fused(&q) && fused(&k) && fused(&v) && fused(&relative)) {
+        return plain::relative_attention(q, k, v, relative);
+    }
+    Tensor::from_dispatch(Dispatch::fused_relative_attention(
+        q.into_dispatch(),
+        k.into_dispatch(),
+        v.into_dispatch(),
+        relative.into_dispatch(),
     ))
 }
 

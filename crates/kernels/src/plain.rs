@@ -4,7 +4,7 @@
 //! what devices without a fused kernel use, and what the fused kernels are tested against.
 
 use burn::tensor::activation::{log_softmax, softmax};
-use burn::tensor::{Bool, Int, Tensor};
+use burn::tensor::{Bool, Int, Tensor, TensorData};
 
 use crate::update::{AdamW, LangevinRates, Rates};
 
@@ -18,6 +18,46 @@ pub fn causal_attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
     let future = Tensor::<2, Bool>::tril_mask([positions, positions], 0, &device);
     let scores = scores.mask_fill(future.unsqueeze::<4>(), f64::NEG_INFINITY);
     softmax(scores, 3).matmul(v)
+}
+
+/// Causal softmax attention with numbers added to the scores by distance; see
+/// [`relative_attention`](crate::relative_attention).
+pub fn relative_attention(
+    q: Tensor<4>,
+    k: Tensor<4>,
+    v: Tensor<4>,
+    relative: Tensor<3>,
+) -> Tensor<4> {
+    relative_pattern(q, k, relative).matmul(v)
+}
+
+/// The probabilities of that attention, `[batch, head, query, key]`.
+pub fn relative_pattern(q: Tensor<4>, k: Tensor<4>, relative: Tensor<3>) -> Tensor<4> {
+    let [batch, heads, positions, d_head] = q.dims();
+    let (device, replicas) = (q.device(), relative.dims()[0]);
+    // Later keys are masked below: that they have the number of distance 0 does not matter.
+    let row = |query: usize| (0..positions).map(move |key| query.saturating_sub(key) as i32);
+    let distances: Vec<i32> = (0..positions).flat_map(row).collect();
+    let distances = TensorData::new(distances, [positions * positions]);
+    let added = relative
+        .select(2, Tensor::<1, Int>::from_data(distances, &device))
+        .reshape([replicas, 1, heads, positions, positions]);
+    let scores = q
+        .matmul(k.swap_dims(2, 3))
+        .mul_scalar(1.0 / (d_head as f64).sqrt())
+        .reshape([
+            replicas,
+            batch / replicas.max(1),
+            heads,
+            positions,
+            positions,
+        ]);
+    let scores = (scores + added).reshape([batch, heads, positions, positions]);
+    let future = Tensor::<2, Bool>::tril_mask([positions, positions], 0, &device);
+    softmax(
+        scores.mask_fill(future.unsqueeze::<4>(), f64::NEG_INFINITY),
+        3,
+    )
 }
 
 /// Negative log-likelihood of every target, `[replica, rows]`; see

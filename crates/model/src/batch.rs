@@ -49,19 +49,27 @@ impl Inputs {
         }
     }
 
-    fn cut(self, replica: usize, (first, count): (usize, usize)) -> Self {
+    fn cut(self, (replica, replicas): (usize, usize), (first, count): (usize, usize)) -> Self {
         match self {
-            Self::Tokens(all) => Self::Tokens(all.narrow(0, replica, 1).narrow(1, first, count)),
-            Self::Values(all) => Self::Values(all.narrow(0, replica, 1).narrow(1, first, count)),
+            Self::Tokens(all) => {
+                Self::Tokens(all.narrow(0, replica, replicas).narrow(1, first, count))
+            }
+            Self::Values(all) => {
+                Self::Values(all.narrow(0, replica, replicas).narrow(1, first, count))
+            }
         }
     }
 }
 
 impl Targets {
-    fn cut(self, replica: usize, (first, count): (usize, usize)) -> Self {
+    fn cut(self, (replica, replicas): (usize, usize), (first, count): (usize, usize)) -> Self {
         match self {
-            Self::Tokens(all) => Self::Tokens(all.narrow(0, replica, 1).narrow(1, first, count)),
-            Self::Values(all) => Self::Values(all.narrow(0, replica, 1).narrow(1, first, count)),
+            Self::Tokens(all) => {
+                Self::Tokens(all.narrow(0, replica, replicas).narrow(1, first, count))
+            }
+            Self::Values(all) => {
+                Self::Values(all.narrow(0, replica, replicas).narrow(1, first, count))
+            }
         }
     }
 }
@@ -133,11 +141,11 @@ impl Batch {
         self.inputs.dims()
     }
 
-    /// Rows `first .. first + count` of one replica, as a batch of one replica.
-    pub fn cut(&self, replica: usize, first: usize, count: usize) -> Self {
+    /// Some rows of some replicas, each as the first and how many.
+    pub fn cut(&self, replicas: (usize, usize), (first, count): (usize, usize)) -> Self {
         Self {
-            inputs: self.inputs.clone().cut(replica, (first, count)),
-            targets: self.targets.clone().cut(replica, (first, count)),
+            inputs: self.inputs.clone().cut(replicas, (first, count)),
+            targets: self.targets.clone().cut(replicas, (first, count)),
             positions: self.positions,
             weights: self.weights.clone().map(|w| w.narrow(1, first, count)),
         }

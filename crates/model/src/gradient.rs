@@ -5,6 +5,9 @@
 //! shard's activations also fit the cache where a batch's would not. How a batch is cut depends on
 //! its shape alone, and shards are added up in order: the bits are the same on one core and on
 //! sixty-four, for a replica alone and for one in a stack.
+//!
+//! Of tiny networks the operations' beginnings and ends would be most of the time, so a pass moves
+//! as many replicas as give it something to do ([`together`]).
 
 use burn::tensor::Tensor;
 use ontogeny_kernels::{on_flex, weighted_sum};
@@ -17,9 +20,17 @@ use crate::network::Network;
 /// pay more for each operation's beginning and end.
 const SHARD_ROWS: usize = 1024;
 
-/// Part of one replica's batch.
+/// Parameters times rows that a pass should have.
+const LEAST_WORK: usize = 1 << 18;
+
+/// Most replicas of a pass, so that there are passes enough for the cores.
+const MOST_TOGETHER: usize = 64;
+
+/// Part of the batches of some replicas: `rows` rows from `first` on of `count` replicas from
+/// `replica` on.
 struct Shard {
     replica: usize,
+    count: usize,
     first: usize,
     rows: usize,
 }
@@ -47,18 +58,19 @@ impl Network {
         if !on_flex(&self.device()) {
             return self.whole_loss_and_gradients(wanted, batch);
         }
-        let [replicas, rows] = batch.dims();
-        let shards = shards(replicas, rows, batch.positions);
-        let alone = self.apart();
+        let [_, rows] = batch.dims();
+        let shards = self.shards(batch);
         let parts: Vec<(Tensor<1>, Vec<Tensor<3>>)> = shards
             .par_iter()
-            .map(|shard| alone[shard.replica].whole_loss_and_gradients(wanted, &shard.cut(batch)))
+            .map(|shard| {
+                self.narrow(shard.replica, shard.count)
+                    .whole_loss_and_gradients(wanted, &shard.cut(batch))
+            })
             .collect();
-        let mut parts = shards.iter().zip(parts);
-        let stacks = (0..replicas).map(|_| {
-            let own = parts.by_ref().take(shards.len() / replicas);
-            combine(own, rows)
-        });
+        let mut parts = parts.into_iter();
+        let stacks = shards
+            .chunk_by(|a, b| a.replica == b.replica)
+            .map(|own| combine(own.iter().zip(parts.by_ref()), rows));
         stack(stacks.collect())
     }
 
@@ -70,18 +82,19 @@ impl Network {
         if !on_flex(&self.device()) {
             return self.loss(batch);
         }
-        let [replicas, rows] = batch.dims();
-        let shards = shards(replicas, rows, batch.positions);
-        let alone = self.apart();
+        let [_, rows] = batch.dims();
+        let shards = self.shards(batch);
         let parts: Vec<Tensor<1>> = shards
             .par_iter()
-            .map(|shard| alone[shard.replica].loss(&shard.cut(batch)))
+            .map(|shard| {
+                self.narrow(shard.replica, shard.count)
+                    .loss(&shard.cut(batch))
+            })
             .collect();
-        let mut parts = shards.iter().zip(parts);
-        let losses = (0..replicas).map(|_| {
-            let own = parts.by_ref().take(shards.len() / replicas);
-            combine(own.map(|(s, loss)| (s, (loss, Vec::new()))), rows).0
-        });
+        let mut parts = parts.into_iter().map(|loss| (loss, Vec::new()));
+        let losses = shards
+            .chunk_by(|a, b| a.replica == b.replica)
+            .map(|own| combine(own.iter().zip(parts.by_ref()), rows).0);
         Tensor::cat(losses.collect(), 0)
     }
 
@@ -101,38 +114,55 @@ impl Network {
         (loss.inner(), gradients.collect())
     }
 
-    /// The replicas one by one.
-    fn apart(&self) -> Vec<Self> {
-        let alone = self.parameters().apart().into_iter();
-        alone.map(|parameters| self.with(parameters)).collect()
+    /// The shards of a batch.
+    fn shards(&self, batch: &Batch) -> Vec<Shard> {
+        let sizes = self.parameters().tensors().iter().map(|p| p.dims());
+        let n_parameters = sizes.map(|[_, rows, cols]| rows * cols).sum();
+        let [replicas, rows] = batch.dims();
+        shards(n_parameters, [replicas, rows], batch.positions)
     }
 }
 
-/// Pieces of work that a batch of each replica falls into on a CPU: so many cores can share it.
-pub fn pieces(replicas: usize, examples: usize, positions: usize) -> usize {
-    shards(replicas, examples * positions, positions).len()
+/// How many replicas of a network with so many parameters a pass over so many rows of each should
+/// move on a CPU.
+pub fn together(n_parameters: usize, rows: usize) -> usize {
+    let work = (n_parameters * rows).max(1);
+    (LEAST_WORK / work).clamp(1, MOST_TOGETHER)
 }
 
-/// The shards of every replica, replica by replica; each has as many.
-fn shards(replicas: usize, rows: usize, positions: usize) -> Vec<Shard> {
+/// Pieces of work that a batch of each replica of a network with so many parameters falls into on a
+/// CPU: so many cores can share it.
+pub fn pieces(n_parameters: usize, [replicas, examples]: [usize; 2], positions: usize) -> usize {
+    shards(n_parameters, [replicas, examples * positions], positions).len()
+}
+
+/// The shards of every replica, replica by replica, each with as many; or, where a replica's batch
+/// is one shard and little work, one for several replicas.
+fn shards(n_parameters: usize, [replicas, rows]: [usize; 2], positions: usize) -> Vec<Shard> {
     let step = (SHARD_ROWS / positions).max(1) * positions;
-    let of_one = |replica: usize| {
+    let count = match rows <= step {
+        true => together(n_parameters, rows),
+        false => 1,
+    };
+    let of_some = |replica: usize| {
         (0..rows).step_by(step).map(move |first| Shard {
             replica,
+            count: count.min(replicas - replica),
             first,
             rows: step.min(rows - first),
         })
     };
-    (0..replicas).flat_map(of_one).collect()
+    (0..replicas).step_by(count).flat_map(of_some).collect()
 }
 
 impl Shard {
     fn cut(&self, batch: &Batch) -> Batch {
-        batch.cut(self.replica, self.first, self.rows)
+        batch.cut((self.replica, self.count), (self.first, self.rows))
     }
 }
 
-/// Loss and gradients of a batch from those of its shards, weighted by their share of the rows.
+/// Loss and gradients of some replicas' batches from those of their shards, weighted by their share
+/// of the rows.
 fn combine<'a>(
     shards: impl Iterator<Item = (&'a Shard, (Tensor<1>, Vec<Tensor<3>>))>,
     rows: usize,
@@ -141,14 +171,17 @@ fn combine<'a>(
     let mut columns: Vec<Vec<(f64, Tensor<3>)>> = Vec::new();
     for (shard, (loss, gradients)) in shards {
         let share = shard.rows as f64 / rows as f64;
-        losses.push((share, loss.reshape([1, 1, 1])));
+        losses.push((share, loss.reshape([shard.count, 1, 1])));
         columns.resize_with(gradients.len(), Vec::new);
         for (column, gradient) in columns.iter_mut().zip(gradients) {
             column.push((share, gradient));
         }
     }
     let gradients: Vec<_> = columns.into_iter().filter_map(weighted_sum).collect();
-    let loss = weighted_sum(losses).map(|loss| loss.reshape([1]));
+    let loss = weighted_sum(losses).map(|loss| {
+        let replicas = loss.dims()[0];
+        loss.reshape([replicas])
+    });
     // A batch has at least one sequence, hence a shard.
     (loss.unwrap_or_else(|| unreachable!("no shard")), gradients)
 }

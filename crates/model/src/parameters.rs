@@ -73,14 +73,9 @@ impl Parameters {
 
     /// The replicas `first .. first + count`.
     pub fn narrow(&self, first: usize, count: usize) -> Self {
-        self.clone().map(|p| p.narrow(0, first, count))
-    }
-
-    /// The replicas one by one.
-    pub fn apart(&self) -> Vec<Self> {
-        match self.replicas() {
-            1 => vec![self.clone()],
-            all => (0..all).map(|i| self.narrow(i, 1)).collect(),
+        match (first, count) == (0, self.replicas()) {
+            true => self.clone(),
+            false => self.clone().map(|p| p.narrow(0, first, count)),
         }
     }
 

@@ -3,8 +3,11 @@
 //! `R` replicas, `B` sequences for each, `T` positions, `D` = d_model, `H` heads of width `K`,
 //! `V` = d_vocab, or d_out of a transformer that reads vectors.
 
-use burn::tensor::{Bool, Int, Tensor, TensorData, activation, module};
-use ontogeny_kernels::{add_positions, causal_attention, layer_norm, linear, linear_onto};
+use burn::tensor::{Bool, Int, Tensor, activation, module};
+use ontogeny_kernels::plain::relative_pattern;
+use ontogeny_kernels::{
+    add_positions, causal_attention, layer_norm, linear, linear_onto, relative_attention,
+};
 
 use crate::batch::Inputs;
 use crate::config::{Block as BlockKind, Norm, Positions, TransformerConfig};
@@ -227,16 +230,16 @@ impl<'a> Transformer<'a> {
                 q = rotary::rotate(q, angles.clone());
                 k = rotary::rotate(k, angles.clone());
             }
-            let pattern = match (&trace, &block.relative) {
-                (None, None) => None,
-                (_, relative) => Some(attention_pattern(q.clone(), k.clone(), relative.as_ref())),
-            }; // [R·B, H, T, T]
-            if let (Some((patterns, _)), Some(pattern)) = (&mut trace, &pattern) {
-                patterns.push(pattern.clone().reshape([r, b, c.n_heads, t, t]));
+            if let Some((patterns, _)) = &mut trace {
+                let pattern = match &block.relative {
+                    None => attention_pattern(q.clone(), k.clone()), // [R·B, H, T, T]
+                    Some(relative) => relative_pattern(q.clone(), k.clone(), relative.clone()),
+                };
+                patterns.push(pattern.reshape([r, b, c.n_heads, t, t]));
             }
-            let z = match (pattern, &block.relative) {
-                (Some(pattern), Some(_)) => pattern.matmul(v),
-                _ => causal_attention(q, k, v),
+            let z = match &block.relative {
+                None => causal_attention(q, k, v),
+                Some(relative) => relative_attention(q, k, v, relative.clone()),
             };
             let z = z // [R·B, H, T, K]
                 .swap_dims(1, 2) // [R·B, T, H, K]
@@ -263,23 +266,12 @@ impl<'a> Transformer<'a> {
     }
 }
 
-/// Attention of each query `[R·B, H, T, K]` to each key: softmax over the keys that are not later,
-/// `[R·B, H, T, T]`, with what is added to the scores by head and distance, `[R, H, n_ctx]`.
-fn attention_pattern(q: Tensor<4>, k: Tensor<4>, relative: Option<&Tensor<3>>) -> Tensor<4> {
-    let [rows, heads, t, d_head] = q.dims();
-    let device = q.device();
-    let later = Tensor::<2, Bool>::tril_mask([t, t], 0, &device).reshape([1, 1, t, t]);
-    let mut scores = q.matmul(k.swap_dims(2, 3)) / (d_head as f64).sqrt();
-    if let Some(relative) = relative {
-        let r = relative.dims()[0];
-        // Later keys are masked below: that they have the number of distance 0 does not matter.
-        let distance = |query: usize| (0..t).map(move |key| query.saturating_sub(key) as i32);
-        let distances: Vec<i32> = (0..t).flat_map(distance).collect();
-        let distances = Tensor::<1, Int>::from_data(TensorData::new(distances, [t * t]), &device);
-        let added = relative.clone().select(2, distances); // [R, H, T·T]
-        let scored = scores.reshape([r, rows / r, heads, t, t]);
-        scores = (scored + added.reshape([r, 1, heads, t, t])).reshape([rows, heads, t, t]);
-    }
+/// Attention of each query `[N, H, T, K]` to each key: softmax over the keys that are not later,
+/// `[N, H, T, T]`. Only a trace needs it as a tensor.
+fn attention_pattern(q: Tensor<4>, k: Tensor<4>) -> Tensor<4> {
+    let [_, _, t, d_head] = q.dims();
+    let later = Tensor::<2, Bool>::tril_mask([t, t], 0, &q.device()).reshape([1, 1, t, t]);
+    let scores = q.matmul(k.swap_dims(2, 3)) / (d_head as f64).sqrt();
     activation::softmax(scores.mask_fill(later, f32::NEG_INFINITY), 3)
 }
 

@@ -3,6 +3,7 @@
 use burn::tensor::Device;
 use ontogeny_data::Features;
 use ontogeny_model::device::Chosen;
+use ontogeny_model::gradient::together;
 use ontogeny_model::{InitKind, Network, NetworkConfig, init, weights};
 use ontogeny_store::{NamedTensor, Step, Stream, TensorFile};
 
@@ -84,11 +85,13 @@ impl<'a> Course<'a> {
     }
 }
 
-/// The stacks of a group before their first update: one for each replica on a CPU, so that threads
-/// share them out; one for all on a GPU, so that one pass moves them.
+/// The stacks of a group before their first update: one for each replica on a CPU, or for a few of
+/// tiny networks, so that threads share them out; one for all on a GPU, so that one pass moves
+/// them.
 fn stacks(group: &Group, chosen: &Chosen) -> Result<Vec<Stack>, TrainingError> {
     let size = if chosen.is_cpu() {
-        1
+        let rows = group.training.batch * group.replicas[0].source(0).positions();
+        together(group.network.n_parameters(), rows)
     } else {
         group.replicas.len()
     };

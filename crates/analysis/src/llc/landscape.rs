@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use burn::tensor::{Device, Tensor};
 use ontogeny_data::{Source, Split};
 use ontogeny_kernels::on_flex;
-use ontogeny_model::{Batch, Network, NetworkConfig};
+use ontogeny_model::{Batch, Network, NetworkConfig, gradient};
 use ontogeny_store::Stream;
 
 use crate::error::AnalysisError;
@@ -196,11 +196,14 @@ impl Landscape for NetworkLoss<'_> {
         Ok(self.minibatches.in_nats(network.mean_loss(&batch)))
     }
 
-    /// On a CPU every chain is work of its own for a free core; on a GPU one pass moves all of
-    /// them.
+    /// On a CPU every chain, or a few of tiny networks, is work of its own for a free core; on a GPU
+    /// one pass moves all of them.
     fn together(&self, chains: usize) -> usize {
         match on_flex(&self.minibatches.device) {
-            true => 1,
+            true => {
+                let rows = self.minibatches.batch * self.minibatches.positions();
+                gradient::together(self.config.n_parameters(), rows)
+            }
             false => chains,
         }
     }

@@ -15,6 +15,10 @@ use crate::spec::{in_range, positive};
 use crate::training_set::TrainingSet;
 use crate::{DataError, Split};
 
+/// Most features whose critical points are listed: with more, two dimensions hold a small share of
+/// them.
+const MOST_FEATURES: usize = 16;
+
 /// Settings of the toy model's data.
 #[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
 #[serde(deny_unknown_fields, default)]
@@ -174,14 +178,22 @@ impl Superposition {
     /// The critical polygons of two hidden dimensions that c features allow, of 4 to 8 corners, each
     /// with any number of positive leftover biases, and their losses.
     pub fn polygons(&self) -> Vec<(Polygon, f64)> {
-        let c = self.features();
-        let all = (4..=c.min(8))
-            .flat_map(|corners| (0..=c - corners).map(move |plus| Polygon { corners, plus }));
-        all.map(|polygon| {
-            let (w, b) = polygon.weights(c);
+        let with_loss = |polygon: Polygon| {
+            let (w, b) = polygon.weights(self.features());
             (polygon, exact_loss(&w, &b))
-        })
-        .collect()
+        };
+        self.critical_points().into_iter().map(with_loss).collect()
+    }
+
+    /// The same without their losses; none of more features than those points were studied for.
+    pub fn critical_points(&self) -> Vec<Polygon> {
+        let c = self.features();
+        if c > MOST_FEATURES {
+            return Vec::new();
+        }
+        (4..=c.min(8))
+            .flat_map(|corners| (0..=c - corners).map(move |plus| Polygon { corners, plus }))
+            .collect()
     }
 
     /// The polygon that weights form, W `[c, 2]` and b: the corners of the convex hull of its rows,
@@ -305,6 +317,56 @@ impl Polygon {
     }
 }
 
+impl Polygon {
+    /// How far the outputs of weights, W `[c, 2]` and b, are from this critical point's,
+    /// E‖f(x) − f*(x)‖² where one feature is active at a time.
+    ///
+    /// The longest rows are taken for the corners, in the order of their angles, and of the others
+    /// those with the greatest biases for the positive ones: near the critical point that is the
+    /// best match, elsewhere one of the good ones.
+    pub fn distance(self, w: &[f64], b: &[f64]) -> f64 {
+        let c = b.len();
+        let row = |i: usize| [w[2 * i], w[2 * i + 1]];
+        let length = |i: usize| row(i)[0].hypot(row(i)[1]);
+        let angle = |i: usize| row(i)[1].atan2(row(i)[0]);
+        let mut order: Vec<usize> = (0..c).collect();
+        order.sort_by(|&i, &j| length(j).total_cmp(&length(i)));
+        let (corners, rest) = order.split_at_mut(self.corners.min(c));
+        corners.sort_by(|&i, &j| angle(i).total_cmp(&angle(j)));
+        rest.sort_by(|&i, &j| b[j].total_cmp(&b[i]));
+        let (ideal_w, ideal_b) = self.weights(c);
+        let product = |x: [f64; 2], y: [f64; 2]| x[0] * y[0] + x[1] * y[1];
+        let ideal = |i: usize| [ideal_w[2 * i], ideal_w[2 * i + 1]];
+        let mut sum = 0.0;
+        for (ideal_i, &i) in order.iter().enumerate() {
+            for (ideal_j, &j) in order.iter().enumerate() {
+                let own = (product(row(i), row(j)), b[j]);
+                let wanted = (product(ideal(ideal_i), ideal(ideal_j)), ideal_b[ideal_j]);
+                sum += apart(own, wanted);
+            }
+        }
+        sum / c as f64
+    }
+}
+
+/// `∫ (ReLU(μa + b) − ReLU(μa' + b'))² dμ` over [0, 1].
+fn apart((a, b): (f64, f64), (other_a, other_b): (f64, f64)) -> f64 {
+    let mut ends = vec![0.0, -b / a, -other_b / other_a, 1.0];
+    ends.retain(|end| (0.0..=1.0).contains(end));
+    ends.sort_by(f64::total_cmp);
+    let squared = |mu: f64| {
+        let (own, other) = ((mu * a + b).max(0.0), (mu * other_a + other_b).max(0.0));
+        (own - other).powi(2)
+    };
+    // Between two ends it is a polynomial of degree 2, on which Simpson's rule is exact.
+    let piece = |ends: &[f64]| {
+        let (low, high) = (ends[0], ends[1]);
+        let middle = 0.5 * (low + high);
+        (high - low) / 6.0 * (squared(low) + 4.0 * squared(middle) + squared(high))
+    };
+    ends.windows(2).map(piece).sum()
+}
+
 impl std::fmt::Display for Polygon {
     /// `5-gon`, and `5+-gon` with a positive leftover bias.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -398,6 +460,56 @@ mod tests {
                 let (w, b) = polygon.weights(c);
                 assert_eq!(Superposition::polygon(&w, &b), polygon, "{c}");
             }
+        }
+    }
+
+    #[test]
+    fn distances_are_zero_at_the_critical_point_turned_and_permuted_and_grow_away_from_it() {
+        let polygons = toy().polygons();
+        for (polygon, _) in &polygons {
+            let (w, b) = polygon.weights(6);
+            // Turned by an angle, mirrored, and with the features in another order.
+            let (sin, cos) = 0.7_f64.sin_cos();
+            let order = [3, 0, 5, 1, 4, 2];
+            let turn = |i: usize| {
+                let (x, y) = (w[2 * i], -w[2 * i + 1]);
+                [cos * x - sin * y, sin * x + cos * y]
+            };
+            let turned: Vec<f64> = order.iter().flat_map(|&i| turn(i)).collect();
+            let moved: Vec<f64> = order.iter().map(|&i| b[i]).collect();
+            assert!(polygon.distance(&turned, &moved) < 1e-20, "{polygon}");
+            for (other, _) in &polygons {
+                let apart = other.distance(&turned, &moved);
+                assert!(
+                    other == polygon || apart > 1e-3,
+                    "{polygon}, {other}: {apart}"
+                );
+            }
+            let shrunk: Vec<f64> = turned.iter().map(|x| 0.9 * x).collect();
+            assert!(polygon.distance(&shrunk, &moved) > 1e-3, "{polygon}");
+        }
+    }
+
+    #[test]
+    fn the_distance_of_outputs_is_the_integral() {
+        for (own, other) in [
+            ((1.0, -0.3), (0.5, 0.2)),
+            ((-1.2, 0.4), (0.0, 0.1)),
+            ((0.0, -1.0), (0.0, 0.0)),
+            ((2.0, -0.5), (-1.0, 0.9)),
+        ] {
+            let n = 20_000;
+            let unit = |(a, b): (f64, f64), mu: f64| (a * mu + b).max(0.0);
+            let sum: f64 = (0..n)
+                .map(|i| (f64::from(i) + 0.5) / f64::from(n))
+                .map(|mu| (unit(own, mu) - unit(other, mu)).powi(2))
+                .sum();
+            // The midpoint rule's error is of order 1/n² but at the kinks, where it is as small.
+            let found = apart(own, other);
+            assert!(
+                (found - sum / f64::from(n)).abs() < 1e-7,
+                "{own:?} {other:?}"
+            );
         }
     }
 

@@ -16,7 +16,7 @@ mod transpose;
 mod update;
 
 pub(crate) use add_rows::AddRows;
-pub(crate) use attention::{AttentionBackward, AttentionForward, Heads, Sizes};
+pub(crate) use attention::{AttentionBackward, AttentionForward, Heads, Relative, Sizes};
 pub(crate) use column_sums::ColumnSums;
 pub(crate) use cross_entropy::{CrossEntropy, Destination};
 pub(crate) use layer_norm::{InputGradient, LayerNormBackward, LayerNormForward};

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{causal_attention, plain};
+use crate::{causal_attention, plain, relative_attention};
 
 /// Attention of heads that are views into `[batch, position, head, d_head]`, as in a model.
 fn through_views(
@@ -135,6 +135,47 @@ fn the_future_does_not_matter() {
             );
         }
     });
+}
+
+/// With numbers by distance: the last of the inputs.
+fn relative(
+    f: fn(Tensor<4>, Tensor<4>, Tensor<4>, Tensor<3>) -> Tensor<4>,
+    inputs: &[Tensor<4>],
+) -> Tensor<4> {
+    let [q, k, v] = [0, 1, 2].map(|i| inputs[i].clone().swap_dims(1, 2));
+    let [replicas, heads, n, _] = inputs[3].dims();
+    f(q, k, v, inputs[3].clone().reshape([replicas, heads, n]))
+}
+
+#[test]
+fn attention_by_distance_agrees_with_the_composition() {
+    for positions in POSITIONS {
+        for (d_head, replicas, more) in [(1, 1, 0), (8, 2, 3), (16, 1, 1), (33, 4, 0)] {
+            let shape = [4, positions, 3, d_head];
+            let added = [replicas, 3, positions + more, 1];
+            check(
+                "relative attention",
+                &[shape, shape, shape, added],
+                &|x| relative(relative_attention, x),
+                &|x| relative(plain::relative_attention, x),
+                // A number's gradient sums over 4 · positions rows of order 1.
+                Tolerance {
+                    units: 64.0,
+                    scale: 4.0 * positions as f64,
+                },
+            );
+        }
+    }
+}
+
+#[test]
+fn numbers_of_zero_change_nothing() {
+    let shape = [2, 3, 37, 8];
+    let inputs = leaves(&[shape; 3], 1, DType::F32);
+    let none = Tensor::zeros([2, 3, 37], &inputs[0].device());
+    let [q, k, v] = [0, 1, 2].map(|i| inputs[i].clone().inner());
+    let found = relative_attention(q, k, v, none);
+    assert_eq!(values(found), values(direct(causal_attention, &inputs)));
 }
 
 #[test]

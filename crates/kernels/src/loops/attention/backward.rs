@@ -1,6 +1,6 @@
 //! The backward pass.
 
-use super::{BLOCK, Heads, Rows, Sizes, clear, fresh, transpose_padded};
+use super::{BLOCK, Heads, Relative, Rows, Sizes, add_onto, clear, fresh, transpose_padded};
 use crate::loops::product::{Left, Right, Target, product};
 use crate::simd::{Kernel, LANES, Lanes, Simd, blocks, exp2};
 use std::f32::consts::LOG2_E;
@@ -8,13 +8,18 @@ use std::mem::MaybeUninit;
 
 /// Gradients of [`AttentionForward`](super::AttentionForward). With the probabilities `p`,
 /// `dv = pᵀ do`; with `dp = do vᵀ` and `ds = p·(dp − Σⱼ do·o) / √d_head`, `dq = ds k` and
-/// `dk = dsᵀ q`.
+/// `dk = dsᵀ q`. The gradient in what is added to raw scores is `ds`, summed over all pairs of one
+/// distance.
 pub(crate) struct AttentionBackward<'a> {
     /// None of them zero.
     pub(crate) sizes: Sizes,
     pub(crate) q: Heads<'a>,
     pub(crate) k: Heads<'a>,
     pub(crate) v: Heads<'a>,
+    /// What is added to the scores by distance.
+    pub(crate) relative: Relative<'a>,
+    /// The gradient in it, of the same shape; added to.
+    pub(crate) relative_gradient: &'a mut [f32],
     /// What the forward pass put out.
     pub(crate) output: Heads<'a>,
     /// Dense `[batch, head, position, 2]`, of the forward pass.
@@ -36,6 +41,8 @@ impl Kernel for AttentionBackward<'_> {
         for heads in [self.q, self.k, self.v, self.output, self.gradient] {
             heads.check(sizes);
         }
+        self.relative.check(sizes);
+        assert!(self.relative_gradient.len() == self.relative.rows.len());
         assert!(self.statistics.len() == 2 * sizes.rows());
         assert!(self.scratch.len() == sizes.backward_scratch());
         let inputs = self.inputs.map(|input| {
@@ -53,6 +60,10 @@ impl Kernel for AttentionBackward<'_> {
                         sizes,
                         [&self.q, &self.k, &self.v].map(|heads| heads.head(batch, head)),
                         [&self.output, &self.gradient].map(|heads| heads.head(batch, head)),
+                        self.relative.place(sizes, batch, head).map(|place| {
+                            let rows = self.relative.rows.as_ptr().add(place);
+                            (rows, self.relative_gradient.as_mut_ptr().add(place))
+                        }),
                         self.statistics
                             .as_ptr()
                             .cast::<[f32; 2]>()
@@ -67,7 +78,7 @@ impl Kernel for AttentionBackward<'_> {
 }
 
 /// # Safety
-/// All rows must hold `positions × d_head` elements, the gradients must take as many in rows
+/// All rows must hold `positions × d_head` elements, `relative` twice `positions`, the gradients must take as many in rows
 /// `sizes.row()` apart, and `scratch` the floats of `backward_scratch`.
 #[inline(always)]
 unsafe fn backward_head<S: Simd>(
@@ -75,6 +86,7 @@ unsafe fn backward_head<S: Simd>(
     sizes: Sizes,
     [q, k, v]: [Rows; 3],
     [output, gradient]: [Rows; 2],
+    relative: Option<(*const f32, *mut f32)>,
     statistics: *const [f32; 2],
     [dq, dk, dv]: [*mut f32; 3],
     scratch: *mut f32,
@@ -105,6 +117,13 @@ unsafe fn backward_head<S: Simd>(
                 };
                 product(simd, shape, left.left(first), right, fresh(to, padded));
             }
+            if let Some((relative, _)) = relative {
+                for i in 0..rows {
+                    let query = first + i;
+                    let own = relative.add(positions - 1 - query);
+                    add_onto(simd, p.add(i * padded), own, query + 1);
+                }
+            }
             // All offsets first: a row waits for its own, and not for those of others.
             let mut offsets = [0.0; BLOCK];
             for (i, offset) in offsets.iter_mut().enumerate().take(rows) {
@@ -121,6 +140,14 @@ unsafe fn backward_head<S: Simd>(
                     *statistics.add(first + i),
                     offset,
                 );
+            }
+
+            if let Some((_, gradient)) = relative {
+                for i in 0..rows {
+                    let query = first + i;
+                    let own = gradient.add(positions - 1 - query);
+                    add_onto(simd, own, ds.add(i * padded), query + 1);
+                }
             }
 
             let left = Left {

@@ -1,18 +1,20 @@
 //! The forward pass.
 
-use super::{BLOCK, Heads, Rows, Sizes, clear, fresh, transpose_padded};
+use super::{BLOCK, Heads, Relative, Rows, Sizes, add_onto, clear, fresh, transpose_padded};
 use crate::loops::product::{Left, Right, Target, product};
 use crate::simd::{Kernel, LANES, Lanes, Simd, blocks, exp2};
 use std::f32::consts::LOG2_E;
 use std::mem::MaybeUninit;
 
-/// `output = softmax(q kᵀ / √d_head, causal) v`.
+/// `output = softmax(q kᵀ / √d_head + relative, causal) v`.
 pub(crate) struct AttentionForward<'a> {
     /// None of them zero.
     pub(crate) sizes: Sizes,
     pub(crate) q: Heads<'a>,
     pub(crate) k: Heads<'a>,
     pub(crate) v: Heads<'a>,
+    /// What is added to the scores by distance.
+    pub(crate) relative: Relative<'a>,
     /// Dense `[batch, position, head, d_head]`; set.
     pub(crate) output: &'a mut [MaybeUninit<f32>],
     /// Dense `[batch, head, position, 2]`: of each row the largest score and the factor by which
@@ -31,6 +33,7 @@ impl Kernel for AttentionForward<'_> {
         self.q.check(sizes);
         self.k.check(sizes);
         self.v.check(sizes);
+        self.relative.check(sizes);
         assert!(self.output.len() == sizes.elements() && self.statistics.len() == 2 * sizes.rows());
         assert!(self.scratch.len() == sizes.forward_scratch());
         let output = self.output.as_mut_ptr().cast::<f32>();
@@ -46,6 +49,9 @@ impl Kernel for AttentionForward<'_> {
                         self.q.head(batch, head),
                         self.k.head(batch, head),
                         self.v.head(batch, head),
+                        self.relative
+                            .place(sizes, batch, head)
+                            .map(|place| self.relative.rows.as_ptr().add(place)),
                         output.add(sizes.start(batch, head)),
                         statistics.add((batch * sizes.heads + head) * sizes.positions),
                         self.scratch.as_mut_ptr(),
@@ -57,7 +63,7 @@ impl Kernel for AttentionForward<'_> {
 }
 
 /// # Safety
-/// The rows must hold `positions × d_head` elements, `output` must take as many in rows
+/// The rows must hold `positions × d_head` elements, `relative` `positions`, `output` must take as many in rows
 /// `sizes.row()` apart, `statistics` a pair for each position, and `scratch` the floats of
 /// `forward_scratch`.
 #[inline(always)]
@@ -71,6 +77,7 @@ unsafe fn forward_head<S: Simd>(
     q: Rows,
     k: Rows,
     v: Rows,
+    relative: Option<*const f32>,
     output: *mut f32,
     statistics: *mut [f32; 2],
     scratch: *mut f32,
@@ -96,6 +103,14 @@ unsafe fn forward_head<S: Simd>(
                 row: padded,
             };
             product(simd, shape, q.left(first), right, fresh(scores, padded));
+
+            if let Some(relative) = relative {
+                for i in 0..rows {
+                    let query = first + i;
+                    let own = relative.add(positions - 1 - query);
+                    add_onto(simd, scores.add(i * padded), own, query + 1);
+                }
+            }
 
             // One kind of work for all rows after the other: what a row does waits for itself, and
             // rows side by side fill the waiting.

@@ -13,7 +13,7 @@ pub(crate) use forward::AttentionForward;
 
 use super::product::{Left, Right, Target};
 use super::transpose::transpose;
-use crate::simd::{LANES, Lanes, Simd};
+use crate::simd::{LANES, Lanes, Simd, blocks};
 
 /// Query rows in a block. Keys after a block's last row are left out, keys within it are computed
 /// and masked: with 32 rows, a third of the work at 64 positions would be masked.
@@ -102,6 +102,50 @@ impl Heads<'_> {
             start: unsafe { self.data.as_ptr().add(offset) },
             row: self.strides[2],
         }
+    }
+}
+
+/// What is added to the scores by the distance from a query back to a key: nothing, or for each
+/// replica and head a row of `positions` numbers, already in units of raw scores (times √d_head) and
+/// in reverse, so that for query `i` the number of key `j` is `positions − 1 − i` further on than
+/// `j`.
+#[derive(Clone, Copy)]
+pub(crate) struct Relative<'a> {
+    /// `[replica, head, position]`, or empty.
+    pub(crate) rows: &'a [f32],
+}
+
+impl Relative<'_> {
+    /// Checks that the rows belong to a whole number of replicas that share the batch evenly.
+    fn check(&self, sizes: Sizes) {
+        let row = sizes.heads * sizes.positions;
+        let replicas = self.rows.len() / row;
+        assert!(self.rows.len() == replicas * row);
+        assert!(replicas == 0 || sizes.batch.is_multiple_of(replicas));
+    }
+
+    /// Place of a head's row; `None` where nothing is added.
+    fn place(&self, sizes: Sizes, batch: usize, head: usize) -> Option<usize> {
+        let replicas = self.rows.len() / (sizes.heads * sizes.positions);
+        let each = sizes.batch.checked_div(replicas)?;
+        Some((batch / each * sizes.heads + head) * sizes.positions)
+    }
+}
+
+/// Adds `n` floats to as many others.
+///
+/// # Safety
+/// Both must hold `n` floats, and not overlap.
+#[inline(always)]
+unsafe fn add_onto<S: Simd>(simd: S, to: *mut f32, from: *const f32, n: usize) {
+    // SAFETY: `blocks` keeps j + count within n.
+    unsafe {
+        blocks!(j, count in n => {
+            let sum = simd
+                .load_head(to.add(j), count, 0.0)
+                .add(simd.load_head(from.add(j), count, 0.0));
+            sum.store_head(to.add(j), count);
+        });
     }
 }
 
