@@ -192,10 +192,9 @@ impl Factor {
             let new = old.hypot(x[i]);
             let (cosine, sine) = (old / new, x[i] / new);
             self.lower[i * n + i] = new;
-            for j in i + 1..n {
-                let entry = self.lower[j * n + i];
-                self.lower[j * n + i] = cosine * entry + sine * x[j];
-                x[j] = cosine * x[j] - sine * entry;
+            for (j, x) in x.iter_mut().enumerate().skip(i + 1) {
+                let entry = &mut self.lower[j * n + i];
+                (*entry, *x) = (cosine * *entry + sine * *x, cosine * *x - sine * *entry);
             }
         }
     }
@@ -262,9 +261,10 @@ mod tests {
             b.swap(i, pivot.unwrap());
             for j in 0..n {
                 if j != i {
-                    let factor = a[j][i] / a[i][i];
-                    for k in i..n {
-                        a[j][k] -= factor * a[i][k];
+                    let row = a[i].clone();
+                    let factor = a[j][i] / row[i];
+                    for (entry, above) in a[j].iter_mut().zip(&row) {
+                        *entry -= factor * above;
                     }
                     b[j] -= factor * b[i];
                 }
