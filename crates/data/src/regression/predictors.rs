@@ -192,10 +192,9 @@ impl Factor {
             let new = old.hypot(x[i]);
             let (cosine, sine) = (old / new, x[i] / new);
             self.lower[i * n + i] = new;
-            for j in i + 1..n {
-                let entry = self.lower[j * n + i];
-                self.lower[j * n + i] = cosine * entry + sine * x[j];
-                x[j] = cosine * x[j] - sine * entry;
+            for (j, x) in x.iter_mut().enumerate().skip(i + 1) {
+                let entry = &mut self.lower[j * n + i];
+                (*entry, *x) = (cosine * *entry + sine * *x, cosine * *x - sine * *entry);
             }
         }
     }
@@ -228,6 +227,7 @@ mod tests {
 
     use super::*;
     use crate::InContextRegressionSpec;
+    use crate::describe::mean_and_error;
     use crate::regression::RegressionShift;
 
     fn source(dimension: usize, pairs: usize, tasks: Option<u64>) -> InContextRegression {
@@ -261,9 +261,10 @@ mod tests {
             b.swap(i, pivot.unwrap());
             for j in 0..n {
                 if j != i {
-                    let factor = a[j][i] / a[i][i];
-                    for k in i..n {
-                        a[j][k] -= factor * a[i][k];
+                    let row = a[i].clone();
+                    let factor = a[j][i] / row[i];
+                    for (entry, above) in a[j].iter_mut().zip(&row) {
+                        *entry -= factor * above;
                     }
                     b[j] -= factor * b[i];
                 }
@@ -414,11 +415,12 @@ mod tests {
         }
     }
 
-    /// Losses of ridge, noise included, as published values of the expectation over sequences have
-    /// them: each with half a unit of its last digit.
+    /// Whether the mean of some losses is a value known to half a unit of its last digit, within
+    /// five standard errors.
     #[track_caller]
-    fn has_floor(found: &[f64], expected: f64, half_unit: f64) {
-        let (mean, error) = crate::describe::mean_and_error(found);
+    fn has_floor(name: &str, found: &[f64], expected: f64, half_unit: f64) {
+        let (mean, error) = mean_and_error(found);
+        println!("{name}: {mean:.4} ± {error:.4}");
         let room = 5.0 * error + half_unit;
         assert!(
             (mean - expected).abs() < room,
@@ -426,8 +428,8 @@ mod tests {
         );
     }
 
-    /// Five standard errors of a mean, of the losses themselves and, far narrower, of what their
-    /// expectation is once the xs are known, σ²(1 + xᵀ(XᵀX + σ²I)⁻¹x).
+    /// Of the losses themselves, noise included, and of their expectation once the xs are known,
+    /// σ²(1 + xᵀ(XᵀX + σ²I)⁻¹x), whose standard error is far smaller.
     #[test]
     fn ridge_has_its_floors() {
         let source = source(4, 8, None);
@@ -453,14 +455,20 @@ mod tests {
             (0.410, 5e-4),
             (0.322, 5e-4),
         ];
-        for all in [&losses, &risks] {
+        for (name, all) in [("loss", &losses), ("expected", &risks)] {
             for (k, (floor, half_unit)) in floors.into_iter().enumerate() {
                 let at_k: Vec<f64> = all.iter().copied().skip(k).step_by(8).collect();
-                has_floor(&at_k, floor, half_unit);
+                has_floor(&format!("{name} at {}", k + 1), &at_k, floor, half_unit);
             }
-            let means = all.chunks_exact(8).map(|row| row.iter().sum::<f64>() / 8.0);
-            has_floor(&means.collect::<Vec<f64>>(), 1.659, 5e-4);
+            has_floor(name, &means_of(all, 8), 1.659, 5e-4);
         }
+    }
+
+    /// Means over the pairs of each sequence.
+    fn means_of(losses: &[f64], pairs: usize) -> Vec<f64> {
+        let rows = losses.chunks_exact(pairs);
+        rows.map(|row| row.iter().sum::<f64>() / pairs as f64)
+            .collect()
     }
 
     #[test]
@@ -473,10 +481,35 @@ mod tests {
                 ..InContextRegressionSpec::default()
             });
             let losses = source.losses(RegressionPredictor::Ridge, &sequences(&source, 20_000));
-            let means = losses
-                .chunks_exact(16)
-                .map(|row| row.iter().sum::<f64>() / 16.0);
-            has_floor(&means.collect::<Vec<f64>>(), floor, 5e-4);
+            let name = format!("loss at variance {variance}");
+            has_floor(&name, &means_of(&losses, 16), floor, 5e-4);
+        }
+    }
+
+    /// On tasks of the pool dMMSE is best. A single task is known from the start; the more there
+    /// are, the closer is dMMSE to ridge.
+    #[test]
+    fn dmmse_loses_more_the_more_tasks_there_are() {
+        let mut last = 0.0;
+        for tasks in [1, 4, 16, 64, 256, 1024] {
+            let source = source(4, 8, Some(tasks));
+            let sequences = sequences(&source, 4000);
+            let [dmmse, ridge] = [RegressionPredictor::Dmmse, RegressionPredictor::Ridge]
+                .map(|predictor| means_of(&source.losses(predictor, &sequences), 8));
+            let (loss, error) = mean_and_error(&dmmse);
+            let (of_ridge, error_of_ridge) = mean_and_error(&ridge);
+            println!(
+                "{tasks} tasks: dmmse {loss:.3} ± {error:.3}, ridge {of_ridge:.3} ± \
+                 {error_of_ridge:.3}"
+            );
+            if tasks == 1 {
+                has_floor("one task", &dmmse, 0.125, 0.0);
+            }
+            let apart: Vec<f64> = ridge.iter().zip(&dmmse).map(|(r, d)| r - d).collect();
+            let (apart, error) = mean_and_error(&apart);
+            assert!(apart > 5.0 * error, "{tasks}: {apart} ± {error}");
+            assert!(loss > last, "{tasks}: {loss}, after {last}");
+            last = loss;
         }
     }
 }

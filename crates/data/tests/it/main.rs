@@ -11,6 +11,7 @@ mod documents;
 mod errors;
 mod mixtures;
 mod properties;
+mod regression;
 mod sequences;
 mod state_of_the_union;
 mod tokens;
