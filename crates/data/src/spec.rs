@@ -4,13 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::DataError;
 use crate::features::{HierarchySpec, SuperpositionSpec};
+use crate::markov_chains::MarkovChainsSpec;
 use crate::ngram_induction::NgramInductionSpec;
 use crate::text::TextSpec;
 
 /// Which source, and how it is set.
 ///
-/// In a configuration the key `kind` chooses: `ngram_induction`, `text`, `superposition` or
-/// `hierarchy`.
+/// In a configuration the key `kind` chooses: `ngram_induction`, `text`, `markov_chains`,
+/// `superposition` or `hierarchy`.
 #[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum SourceSpec {
@@ -18,6 +19,8 @@ pub enum SourceSpec {
     NgramInduction(NgramInductionSpec),
     /// Text from files.
     Text(TextSpec),
+    /// Sequences, each from a Markov chain of its own.
+    MarkovChains(MarkovChainsSpec),
     /// Sparse features, to be said again through fewer dimensions.
     Superposition(SuperpositionSpec),
     /// Items with the properties that they have.
@@ -40,6 +43,7 @@ impl SourceSpec {
         match self {
             Self::NgramInduction(spec) => spec.check(),
             Self::Text(spec) => spec.check(),
+            Self::MarkovChains(spec) => spec.check(),
             Self::Superposition(spec) => spec.check(),
             Self::Hierarchy(spec) => spec.check(),
         }

@@ -34,9 +34,10 @@ fn names_relative_path(config: &RunConfig) -> bool {
     let relative =
         |path: &str| path != TextSpec::STATE_OF_THE_UNION && Path::new(path).is_relative();
     let of_source = |source: &SourceSpec| match source {
-        SourceSpec::NgramInduction(_) | SourceSpec::Superposition(_) | SourceSpec::Hierarchy(_) => {
-            false
-        }
+        SourceSpec::NgramInduction(_)
+        | SourceSpec::MarkovChains(_)
+        | SourceSpec::Superposition(_)
+        | SourceSpec::Hierarchy(_) => false,
         SourceSpec::Text(text) => {
             let several = text.corpora.iter().flatten().map(|corpus| &corpus.path);
             let paths = text.corpus.iter().chain(&text.tokenizer).chain(several);
