@@ -20,6 +20,10 @@ pub struct Description {
     pub uniform_loss: f64,
     /// Each oracle, from the least to the best informed.
     pub oracles: Vec<OracleDescription>,
+    /// [`crate::MarkovChains::entropy_rate`], in nats per token: what a predictor loses that knows
+    /// the chain of every sequence. Absent for other sources.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entropy_rate: Option<f64>,
     /// Of the realised token frequencies.
     pub zipf: ZipfFit,
     /// Input positions per sequence that hold a trigger for the first time.
@@ -28,7 +32,8 @@ pub struct Description {
     pub repeated_per_sequence: f64,
     /// [`Language::repeats_per_sequence`].
     pub repeats_per_sequence: f64,
-    /// Each trigger of a synthetic source; empty for text, which has hundreds.
+    /// Each trigger of the synthetic language; empty for text, which has hundreds, and for Markov
+    /// chains, which have none.
     pub triggers: Vec<TriggerDescription>,
     /// The training documents of all corpora; absent for a synthetic source.
     pub train: Option<Part>,
@@ -132,6 +137,10 @@ impl Language {
     ///
     /// The mean is over 2048 sequences, always the same ones: a function of the source alone.
     pub fn repeats_per_sequence(&self) -> f64 {
+        if let Self::MarkovChains(_) = self {
+            // No triggers: nothing has to be drawn.
+            return 0.0;
+        }
         let stream = Stream::new(0, "repeats per sequence", &[]);
         let batch = self.sequences(Split::Train, &stream, 0, REPEATS_SAMPLE);
         let repeats: usize = batch
@@ -152,7 +161,7 @@ impl Language {
         let positions: Vec<_> = batch.iter().map(|row| self.recurrences(row)).collect();
         let per_sequence = |count: usize| count as f64 / rows as f64;
         let (train, held_out) = match self {
-            Self::NgramInduction(_) => (None, None),
+            Self::NgramInduction(_) | Self::MarkovChains(_) => (None, None),
             Self::Text(text) => (
                 Some(text.part(Split::Train)),
                 Some(text.part(Split::HeldOut)),
@@ -173,7 +182,7 @@ impl Language {
         };
         let triggers = match self {
             Self::NgramInduction(source) => source.triggers().iter().map(|&t| trigger(t)).collect(),
-            Self::Text(_) => Vec::new(),
+            Self::Text(_) | Self::MarkovChains(_) => Vec::new(),
         };
         let oracles = self.oracles().into_iter();
         Description {
@@ -185,6 +194,10 @@ impl Language {
             oracles: oracles
                 .map(|oracle| self.describe_oracle(oracle, batch.iter().zip(&positions)))
                 .collect(),
+            entropy_rate: match self {
+                Self::NgramInduction(_) | Self::Text(_) => None,
+                Self::MarkovChains(source) => Some(source.entropy_rate()),
+            },
             zipf: zipf_fit(&self.token_frequencies()),
             first_per_sequence: per_sequence(positions.iter().map(|p| p.first.len()).sum()),
             repeated_per_sequence: per_sequence(positions.iter().map(|p| p.repeated.len()).sum()),
@@ -193,7 +206,7 @@ impl Language {
             train,
             held_out,
             corpora: match self {
-                Self::NgramInduction(_) => Vec::new(),
+                Self::NgramInduction(_) | Self::MarkovChains(_) => Vec::new(),
                 Self::Text(text) => text.corpora(),
             },
         }

@@ -29,6 +29,41 @@ pub(crate) fn weighted(rng: &mut impl Rng, weights: &[f64]) -> usize {
     weights.iter().rposition(|&w| w > 0.0).unwrap_or(0)
 }
 
+/// Exponential of mean 1 (minus the logarithm of a uniform number), positive and finite.
+pub(crate) fn exponential(rng: &mut impl Rng) -> f64 {
+    // 1 − u is a multiple of 2⁻⁵³ and not 0. Where it is 1 its logarithm is 0: half of the least
+    // value of the others stands for it.
+    (-(1.0 - uniform(rng)).ln()).max(0.5 / (1u64 << 53) as f64)
+}
+
+/// Standard normal (Box & Muller 1958).
+pub(crate) fn normal(rng: &mut impl Rng) -> f64 {
+    let radius = (2.0 * exponential(rng)).sqrt();
+    radius * (std::f64::consts::TAU * uniform(rng)).cos()
+}
+
+/// Logarithm of a gamma draw of the given shape, which is positive, and scale 1.
+///
+/// Shapes above 1 are drawn by rejection (Marsaglia & Tsang 2000). Below 1, a draw of shape α is
+/// one of shape α + 1 times `u^(1/α)`; its logarithm is finite where the draw itself would be 0.
+pub(crate) fn ln_gamma(rng: &mut impl Rng, shape: f64) -> f64 {
+    if shape == 1.0 {
+        return exponential(rng).ln();
+    }
+    if shape < 1.0 {
+        return ln_gamma(rng, shape + 1.0) - exponential(rng) / shape;
+    }
+    let d = shape - 1.0 / 3.0;
+    let c = 1.0 / (9.0 * d).sqrt();
+    loop {
+        let x = normal(rng);
+        let v = (1.0 + c * x).powi(3);
+        if v > 0.0 && -exponential(rng) < 0.5 * x * x + d - d * v + d * v.ln() {
+            return d.ln() + v.ln();
+        }
+    }
+}
+
 /// A uniformly random subset of `m` of the numbers `0..n`, ascending (partial Fisher–Yates).
 pub(crate) fn subset(rng: &mut impl Rng, n: usize, m: usize) -> Vec<usize> {
     let mut numbers: Vec<usize> = (0..n).collect();
@@ -61,6 +96,57 @@ mod tests {
         // Five standard deviations of a binomial of 40 000 at 1/2 are 500.
         for (count, expected) in counts.iter().zip([5_000.0, 0.0, 20_000.0, 15_000.0]) {
             assert!((f64::from(*count) - expected).abs() < 500.0, "{counts:?}");
+        }
+    }
+
+    /// Mean and its standard error.
+    fn mean(values: &[f64]) -> (f64, f64) {
+        let n = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        let squares: f64 = values.iter().map(|v| (v - mean) * (v - mean)).sum();
+        (mean, squares.sqrt() / n)
+    }
+
+    #[test]
+    fn normal_draws_have_their_moments() {
+        let mut rng = Stream::new(4, "test", &[]).at(0);
+        let draws: Vec<f64> = (0..100_000).map(|_| normal(&mut rng)).collect();
+        for (power, expected) in [(1, 0.0), (2, 1.0), (3, 0.0), (4, 3.0)] {
+            let powers: Vec<f64> = draws.iter().map(|x| x.powi(power)).collect();
+            let (found, error) = mean(&powers);
+            assert!((found - expected).abs() < 5.0 * error, "{power}: {found}");
+        }
+    }
+
+    #[test]
+    fn gamma_draws_have_their_moments() {
+        // Shape, and the mean of the logarithm: the digamma function of it.
+        for (place, (shape, digamma)) in [
+            (0.01, -100.560_885_457_869),
+            (0.3, -3.502_524_222_200),
+            (1.0, -0.577_215_664_902),
+            (2.5, 0.703_156_640_645),
+            (40.0, 3.676_327_374_035),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let mut rng = Stream::new(5, "test", &[]).at(place as u64);
+            let logs: Vec<f64> = (0..100_000).map(|_| ln_gamma(&mut rng, shape)).collect();
+            assert!(logs.iter().all(|l| l.is_finite()));
+            let draws: Vec<f64> = logs.iter().map(|l| l.exp()).collect();
+            let squares: Vec<f64> = draws.iter().map(|x| x * x).collect();
+            for (values, expected) in [
+                (&logs, digamma),
+                (&draws, shape),
+                (&squares, shape * (shape + 1.0)),
+            ] {
+                let (found, error) = mean(values);
+                assert!(
+                    (found - expected).abs() < 5.0 * error,
+                    "{shape}: {found} ± {error}, not {expected}"
+                );
+            }
         }
     }
 

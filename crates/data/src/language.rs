@@ -6,7 +6,7 @@ use ontogeny_store::{Key, Stream};
 use serde::{Deserialize, Serialize};
 
 use crate::training_set::TrainingSet;
-use crate::{DataError, EncodedText, NgramInduction, Split, Text};
+use crate::{DataError, EncodedText, MarkovChains, NgramInduction, Split, Text};
 
 /// A source of token sequences, ready to be drawn from.
 ///
@@ -18,6 +18,8 @@ pub enum Language {
     NgramInduction(NgramInduction),
     /// Text from files.
     Text(Text),
+    /// Sequences, each from a Markov chain of its own.
+    MarkovChains(MarkovChains),
 }
 
 /// A batch of sequences.
@@ -45,11 +47,16 @@ impl Sequences {
 
 /// A predictor that needs no training, against which a network is measured.
 ///
-/// Each uses all that the one before it uses, and something more.
+/// Each uses all that the one before it uses, and something more. A source has some of them
+/// ([`Language::oracles`]). Where all sequences come from one program, an oracle knows that
+/// program's statistics; where each has a program of its own ([`MarkovChains`]), it takes them from
+/// the sequence so far.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Oracle {
-    /// Knows nothing of the context.
+    /// Knows nothing: all tokens are equally likely.
+    Uniform,
+    /// Knows how often tokens come, and nothing of their order.
     Unigram,
     /// Knows the last token.
     Bigram,
@@ -64,7 +71,8 @@ pub enum Oracle {
 
 impl Oracle {
     /// All oracles, from the least to the best informed.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
+        Self::Uniform,
         Self::Unigram,
         Self::Bigram,
         Self::Trigram,
@@ -72,10 +80,11 @@ impl Oracle {
         Self::InContext,
     ];
 
-    /// The name in tables and files: `unigram`, `bigram`, `trigram`, `bag_of_context`,
-    /// `in_context`.
+    /// The name in tables and files: `uniform`, `unigram`, `bigram`, `trigram`,
+    /// `bag_of_context`, `in_context`.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Uniform => "uniform",
             Self::Unigram => "unigram",
             Self::Bigram => "bigram",
             Self::Trigram => "trigram",
@@ -121,6 +130,7 @@ impl Language {
         match self {
             Self::NgramInduction(source) => source.key(),
             Self::Text(source) => source.key(),
+            Self::MarkovChains(source) => source.key(),
         }
     }
 
@@ -129,7 +139,7 @@ impl Language {
     /// come from a corpus that was tokenized before.
     pub fn notices(&self) -> &[String] {
         match self {
-            Self::NgramInduction(_) => &[],
+            Self::NgramInduction(_) | Self::MarkovChains(_) => &[],
             Self::Text(source) => source.notices(),
         }
     }
@@ -139,6 +149,7 @@ impl Language {
         match self {
             Self::NgramInduction(source) => source.d_vocab(),
             Self::Text(source) => source.d_vocab(),
+            Self::MarkovChains(source) => source.d_vocab(),
         }
     }
 
@@ -147,6 +158,7 @@ impl Language {
         match self {
             Self::NgramInduction(source) => source.n_ctx(),
             Self::Text(source) => source.n_ctx(),
+            Self::MarkovChains(source) => source.n_ctx(),
         }
     }
 
@@ -167,6 +179,7 @@ impl Language {
             match self {
                 Self::NgramInduction(source) => source.draw_into(&mut rng, &mut tokens),
                 Self::Text(source) => source.draw_into(split, &mut rng, &mut tokens),
+                Self::MarkovChains(source) => source.draw_into(&mut rng, &mut tokens),
             }
         }
         Sequences { tokens, rows, len }
@@ -178,14 +191,16 @@ impl Language {
             (Split::HeldOut, _) => None,
             (Split::Train, Self::NgramInduction(source)) => source.training_set(),
             (Split::Train, Self::Text(source)) => source.training_set(),
+            (Split::Train, Self::MarkovChains(source)) => source.training_set(),
         }
     }
 
     /// The oracles that this source has, from the least to the best informed.
     pub fn oracles(&self) -> Vec<Oracle> {
         match self {
-            Self::NgramInduction(_) => Oracle::ALL.to_vec(),
-            Self::Text(_) => Oracle::ALL[..4].to_vec(),
+            Self::NgramInduction(_) => NgramInduction::ORACLES.to_vec(),
+            Self::Text(_) => Text::ORACLES.to_vec(),
+            Self::MarkovChains(_) => MarkovChains::ORACLES.to_vec(),
         }
     }
 
@@ -211,6 +226,7 @@ impl Language {
         match self {
             Self::NgramInduction(source) => source.predict(oracle, sequence),
             Self::Text(source) => source.predict(oracle, sequence),
+            Self::MarkovChains(source) => source.predict(oracle, sequence),
         }
     }
 
@@ -221,7 +237,8 @@ impl Language {
     /// successor, when they come back within `n_ctx` tokens, is the one of last time clearly more
     /// often than their bigram counts explain (by a fifth of the cases at least, in 30 returns or
     /// more of the training documents). The choice of tokens is the corpus's, made on the training
-    /// documents: whether the next token of `sequence` is in fact the same does not count.
+    /// documents: whether the next token of `sequence` is in fact the same does not count. Markov
+    /// chains have none.
     pub fn recurrences(&self, sequence: &[u32]) -> TriggerPositions {
         let inputs = &sequence[..sequence.len().saturating_sub(1)];
         match self {
@@ -229,15 +246,18 @@ impl Language {
                 trigger_positions(inputs, |token| source.is_trigger(token))
             }
             Self::Text(source) => trigger_positions(inputs, |token| source.is_trigger(token)),
+            Self::MarkovChains(_) => TriggerPositions::default(),
         }
     }
 
     /// Relative frequency of each token, `[d_vocab]`, adding up to 1: estimated from a large fixed
-    /// sample of a synthetic source, counted in the training documents of a corpus.
+    /// sample of the synthetic language, equal by symmetry for Markov chains, counted in the
+    /// training documents of a corpus.
     pub fn token_frequencies(&self) -> Vec<f64> {
         match self {
             Self::NgramInduction(source) => source.token_frequencies(),
             Self::Text(source) => source.token_frequencies(),
+            Self::MarkovChains(source) => source.token_frequencies(),
         }
     }
 
@@ -245,7 +265,9 @@ impl Language {
     /// that is part of a character shows as U+FFFD.
     pub fn decode(&self, tokens: &[u32]) -> Vec<String> {
         match self {
-            Self::NgramInduction(_) => tokens.iter().map(u32::to_string).collect(),
+            Self::NgramInduction(_) | Self::MarkovChains(_) => {
+                tokens.iter().map(u32::to_string).collect()
+            }
             Self::Text(source) => source.decode(tokens),
         }
     }
@@ -268,8 +290,8 @@ impl Language {
     /// the text has no token.
     pub fn encode_noting(&self, text: &str) -> Result<EncodedText, DataError> {
         match self {
-            Self::NgramInduction(source) => Err(DataError::NoText {
-                last: source.d_vocab() - 1,
+            Self::NgramInduction(_) | Self::MarkovChains(_) => Err(DataError::NoText {
+                last: self.d_vocab() - 1,
             }),
             Self::Text(source) => source.encode(text),
         }
@@ -303,6 +325,22 @@ fn trigger_positions(inputs: &[u32], is_trigger: impl Fn(u32) -> bool) -> Trigge
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Tables and files know an oracle by its name alone.
+    #[test]
+    fn oracles_are_ordered_and_written_by_their_names() {
+        assert!(Oracle::ALL.is_sorted());
+        for oracle in Oracle::ALL {
+            assert_eq!(serde_json::to_value(oracle).unwrap(), oracle.name());
+        }
+        for own in [
+            &NgramInduction::ORACLES[..],
+            &Text::ORACLES,
+            &MarkovChains::ORACLES,
+        ] {
+            assert!(own.is_sorted_by(|a, b| a < b), "{own:?}");
+        }
+    }
 
     #[test]
     fn first_and_later_occurrences() {

@@ -4,10 +4,11 @@
 //! which batches of examples are drawn as a pure function of (seed, stream, index). Sources come in
 //! families. A [`Language`] gives sequences of tokens, and its [`Oracle`]s the probabilities at
 //! every position against which a network is measured: [`NgramInduction`] is a synthetic language
-//! whose Bayes filter is known, [`Text`] documents from files. [`Features`] are vectors with the
-//! vectors that they should become, whose losses and critical points are known in closed form:
-//! [`Superposition`] and [`Hierarchy`]. [`InContextRegression`] gives sequences of vectors, and
-//! its [`RegressionPredictor`]s what an exact estimator says at every position.
+//! whose Bayes filter is known, [`MarkovChains`] give each sequence a chain of its own, [`Text`] is
+//! documents from files. [`Features`] are vectors with the vectors that they should become, whose
+//! losses and critical points are known in closed form: [`Superposition`] and [`Hierarchy`].
+//! [`InContextRegression`] gives sequences of vectors, and its [`RegressionPredictor`]s what an
+//! exact estimator says at every position.
 //!
 //! ```
 //! use std::path::Path;
@@ -34,6 +35,7 @@ mod draw;
 mod error;
 mod features;
 mod language;
+mod markov_chains;
 mod ngram_induction;
 mod progress;
 mod regression;
@@ -50,6 +52,7 @@ pub use features::{
     Features, Hierarchy, HierarchySpec, Mode, Polygon, Superposition, SuperpositionSpec, Values,
 };
 pub use language::{LEAST_LOG_PROB, Language, Oracle, Recurrence, Sequences, TriggerPositions};
+pub use markov_chains::{MarkovChains, MarkovChainsSpec, RowPrior};
 pub use ngram_induction::{NgramInduction, NgramInductionSpec, TriggerRank};
 pub use progress::{BuildPhase, BuildProgress, BuildWatch};
 pub use regression::{

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::progress::BuildWatch;
 use crate::{
-    DataError, Features, Hierarchy, InContextRegression, Language, NgramInduction, Sequences,
-    SourceSpec, Superposition, Text, TokenCache, Values,
+    DataError, Features, Hierarchy, InContextRegression, Language, MarkovChains, NgramInduction,
+    Sequences, SourceSpec, Superposition, Text, TokenCache, Values,
 };
 
 /// A source of examples, ready to be drawn from.
@@ -132,6 +132,10 @@ impl Source {
                 let text = Text::build(spec, n_ctx, base, &cache.into(), watch)?;
                 language(Language::Text(text))
             }
+            SourceSpec::MarkovChains(spec) => language(Language::MarkovChains(MarkovChains::new(
+                spec.clone(),
+                n_ctx,
+            ))),
             SourceSpec::Superposition(spec) => {
                 Self::Features(Features::Superposition(Superposition::new(spec.clone())))
             }

@@ -4,14 +4,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::DataError;
 use crate::features::{HierarchySpec, SuperpositionSpec};
+use crate::markov_chains::MarkovChainsSpec;
 use crate::ngram_induction::NgramInductionSpec;
 use crate::regression::InContextRegressionSpec;
 use crate::text::TextSpec;
 
 /// Which source, and how it is set.
 ///
-/// In a configuration the key `kind` chooses: `ngram_induction`, `text`, `superposition`,
-/// `hierarchy` or `in_context_regression`.
+/// In a configuration the key `kind` chooses: `ngram_induction`, `text`, `markov_chains`,
+/// `superposition`, `hierarchy` or `in_context_regression`.
 #[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum SourceSpec {
@@ -19,6 +20,8 @@ pub enum SourceSpec {
     NgramInduction(NgramInductionSpec),
     /// Text from files.
     Text(TextSpec),
+    /// Sequences, each from a Markov chain of its own.
+    MarkovChains(MarkovChainsSpec),
     /// Sparse features, to be said again through fewer dimensions.
     Superposition(SuperpositionSpec),
     /// Items with the properties that they have.
@@ -43,6 +46,7 @@ impl SourceSpec {
         match self {
             Self::NgramInduction(spec) => spec.check(),
             Self::Text(spec) => spec.check(),
+            Self::MarkovChains(spec) => spec.check(),
             Self::Superposition(spec) => spec.check(),
             Self::Hierarchy(spec) => spec.check(),
             Self::InContextRegression(spec) => spec.check(),

@@ -67,6 +67,15 @@ impl Oracles {
 }
 
 impl NgramInduction {
+    /// The oracles of this source.
+    pub(crate) const ORACLES: [Oracle; 5] = [
+        Oracle::Unigram,
+        Oracle::Bigram,
+        Oracle::Trigram,
+        Oracle::BagOfContext,
+        Oracle::InContext,
+    ];
+
     pub(crate) fn build(spec: &NgramInductionSpec, n_ctx: usize) -> Result<Self, DataError> {
         let repetition = Repetition::build(spec, n_ctx + 1)?;
         let program = Program::build(spec)?;
@@ -163,10 +172,11 @@ impl NgramInduction {
         for (position, pair) in sequence.windows(2).enumerate() {
             let last = pair[0];
             let before = position.checked_sub(1).map(|earlier| sequence[earlier]);
-            if !matches!(oracle, Oracle::Unigram | Oracle::Bigram) {
+            if oracle > Oracle::Bigram {
                 program.tables.next_into(before, last, &mut base);
             }
             match oracle {
+                Oracle::Uniform => next.fill(1.0 / d as f64),
                 Oracle::Unigram => next.copy_from_slice(&self.oracles().statistics.unigram),
                 Oracle::Bigram => {
                     let start = last as usize * d;

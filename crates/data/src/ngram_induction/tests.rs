@@ -218,7 +218,7 @@ fn better_informed_oracles_lose_less() {
     for row in 0..60 {
         let mut tokens = Vec::new();
         source.draw_into(&mut stream.at(row), &mut tokens);
-        for (o, oracle) in Oracle::ALL.into_iter().enumerate() {
+        for (o, oracle) in NgramInduction::ORACLES.into_iter().enumerate() {
             for (t, p) in predictions(&source, oracle, &tokens).iter().enumerate() {
                 assert!((p.iter().sum::<f64>() - 1.0).abs() < 1e-6, "{oracle}");
                 let loss = -p[tokens[t + 1] as usize].ln();
@@ -274,7 +274,7 @@ fn defined_on_impossible_sequences(spec: NgramInductionSpec) {
         trigger,
         60,
     ];
-    for oracle in Oracle::ALL {
+    for oracle in NgramInduction::ORACLES {
         let log_probs = source.predict(oracle, &tokens);
         for row in log_probs.chunks_exact(64) {
             let total: f32 = row.iter().map(|l| l.exp()).sum();

@@ -78,6 +78,14 @@ pub struct Text {
 }
 
 impl Text {
+    /// The oracles of this source.
+    pub(crate) const ORACLES: [Oracle; 4] = [
+        Oracle::Unigram,
+        Oracle::Bigram,
+        Oracle::Trigram,
+        Oracle::BagOfContext,
+    ];
+
     pub(crate) fn build(
         spec: &TextSpec,
         n_ctx: usize,

@@ -97,6 +97,7 @@ impl Oracles {
         for (position, (out, &last)) in rows.zip(sequence).enumerate() {
             let before = position.checked_sub(1).map(|earlier| sequence[earlier]);
             match oracle {
+                Oracle::Uniform => out.fill(1.0 / out.len() as f32),
                 Oracle::Unigram => self.counts.unigram_into(out),
                 Oracle::Bigram => self.counts.bigram_into(last, out),
                 Oracle::Trigram => self.counts.trigram_into(before, last, out),

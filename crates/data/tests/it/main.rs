@@ -9,6 +9,7 @@
 mod corpora;
 mod documents;
 mod errors;
+mod markov_chains;
 mod mixtures;
 mod properties;
 mod regression;
@@ -74,6 +75,6 @@ fn language(source: ontogeny_data::Source) -> Language {
 fn text(source: &Language) -> &Text {
     match source {
         Language::Text(text) => text,
-        Language::NgramInduction(_) => panic!("not a text source"),
+        Language::NgramInduction(_) | Language::MarkovChains(_) => panic!("not a text source"),
     }
 }

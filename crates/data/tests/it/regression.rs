@@ -53,8 +53,7 @@ fn positions_are_x_and_y_in_turn() {
     );
     let shapes = (source.positions(), source.d_in(), source.d_out());
     assert_eq!((shapes, source.variance()), ((16, Some(5), 1), Some(0.125)));
-    let weights = source.position_weights().unwrap();
-    assert_eq!(weights, [[2.0, 0.0]; 8].concat());
+    assert_eq!(batch.weights, Some([[2.0, 0.0]; 8].concat()));
     let same = regression(&source).held_out(&stream, 3, RegressionShift::default());
     assert_eq!(same.values(), batch);
     for (row, sequence) in same.iter().enumerate() {
@@ -85,13 +84,15 @@ fn other_sources_have_single_vectors_or_tokens() {
     let tree = of(json!({ "kind": "hierarchy", "variance": 0.25 }));
     assert_eq!((tree.d_in(), tree.variance()), (Some(4), Some(0.25)));
     let stream = Stream::new(1, "batches", &[]);
-    assert_eq!(values(&tree, Split::Train, &stream, 0, 3).positions, 1);
     let toy = of(json!({ "kind": "superposition" }));
-    assert_eq!(values(&toy, Split::Train, &stream, 0, 3).positions, 1);
+    for source in [&tree, &toy] {
+        let batch = values(source, Split::Train, &stream, 0, 3);
+        assert_eq!((batch.positions, batch.weights), (1, None));
+    }
     let language = of(json!({ "kind": "ngram_induction" }));
     assert_eq!((language.d_in(), language.variance()), (None, None));
     for source in [&tree, &toy, &language] {
-        assert!(source.position_weights().is_none() && source.regression().is_none());
+        assert!(source.regression().is_none());
     }
 }
 

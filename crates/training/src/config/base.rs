@@ -35,6 +35,7 @@ fn names_relative_path(config: &RunConfig) -> bool {
         |path: &str| path != TextSpec::STATE_OF_THE_UNION && Path::new(path).is_relative();
     let of_source = |source: &SourceSpec| match source {
         SourceSpec::NgramInduction(_)
+        | SourceSpec::MarkovChains(_)
         | SourceSpec::Superposition(_)
         | SourceSpec::Hierarchy(_)
         | SourceSpec::InContextRegression(_) => false,
