@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ontogeny_results::stages::{Stage, StageName};
+use ontogeny_results::table::MeasureRow;
 use serde::Serialize;
 
 use crate::estimate::{Word, estimates, named};
@@ -9,7 +11,7 @@ use crate::html::escape_json;
 use crate::parts::{PartChart, is_drawn, part_charts};
 use crate::series::{bin_means, position_edges, shown, thin};
 use crate::verdict::label;
-use crate::{ReplicaReport, ReportInput, Stage, charts};
+use crate::{ReplicaReport, ReportInput, charts};
 
 /// What the scripts read; columns instead of rows, because names then stand there once.
 #[derive(Serialize)]
@@ -71,7 +73,7 @@ struct TrainingData {
 /// Each place is `[at, lo, hi]`.
 #[derive(Serialize)]
 struct StageData<'a> {
-    name: &'a crate::StageName,
+    name: &'a StageName,
     label: &'static str,
     start: [Option<f64>; 3],
     end: Option<[Option<f64>; 3]>,
@@ -181,7 +183,7 @@ fn flaws(replica: &ReplicaReport) -> BTreeMap<String, Vec<FlawData<'_>>> {
 }
 
 fn positions(replica: &ReplicaReport) -> Option<PositionData> {
-    let vector = |row: &crate::Row| row.vectors.get("loss_by_position").cloned();
+    let vector = |row: &MeasureRow| row.vectors.get("loss_by_position").cloned();
     let longest = replica
         .rows
         .iter()
@@ -224,11 +226,10 @@ fn stage_data(stage: &Stage) -> StageData<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Row;
 
     #[test]
     fn columns_have_one_entry_for_each_row_and_null_where_nothing_was_measured() {
-        let row = |step, values: &[(&str, f64)]| Row {
+        let row = |step, values: &[(&str, f64)]| MeasureRow {
             step,
             tokens: step * 64,
             values: values
@@ -236,7 +237,7 @@ mod tests {
                 .map(|&(name, value)| (name.to_owned(), value))
                 .collect(),
             vectors: [("loss_by_position".to_owned(), vec![2.0, f64::NAN, 1.0])].into(),
-            ..Row::default()
+            ..MeasureRow::default()
         };
         let input = ReportInput {
             replicas: vec![ReplicaReport {
@@ -273,13 +274,13 @@ mod tests {
 
     #[test]
     fn what_is_wrong_stands_beside_the_measure_that_it_is_about() {
-        let row = |words: &[(&str, &str)]| Row {
+        let row = |words: &[(&str, &str)]| MeasureRow {
             values: [("llc.head:0.1".to_owned(), 1.5)].into(),
             words: words
                 .iter()
                 .map(|&(name, word)| (name.to_owned(), word.to_owned()))
                 .collect(),
-            ..Row::default()
+            ..MeasureRow::default()
         };
         let input = ReportInput {
             replicas: vec![ReplicaReport {

@@ -1,8 +1,10 @@
 //! The run's outcome in one sentence.
 
+use ontogeny_results::stages::{Stage, StageName};
+
 use crate::html::escape;
 use crate::number::compact;
-use crate::{ReplicaReport, ReportInput, Stage, StageName};
+use crate::{ReplicaReport, ReportInput};
 
 /// What a stage is called on the page.
 pub(crate) fn label(name: StageName) -> &'static str {
@@ -177,11 +179,11 @@ fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Stages;
+    use ontogeny_results::stages::StageReport;
 
     fn replica(stages: &[(StageName, f64, Option<f64>)]) -> ReplicaReport {
         ReplicaReport {
-            stages: Stages {
+            stages: StageReport {
                 stages: stages
                     .iter()
                     .map(|&(name, start, end)| Stage {
@@ -191,7 +193,7 @@ mod tests {
                         ..Stage::default()
                     })
                     .collect(),
-                ..Stages::default()
+                ..StageReport::default()
             },
             ..ReplicaReport::default()
         }

@@ -1,10 +1,11 @@
 //! What is compared: arms, their replicas, and the times of their events on an axis.
 
-use super::axis::{Axis, Clock};
+use ontogeny_results::compare::{Axis, Estimate, Event, EventRow, Survival};
+
+use super::axis::Clock;
 use super::error::CompareError;
-use super::events::{BELOW_BAG, Event, below_bag, moment};
-use super::outcome::{Estimate, EventRow};
-use super::survival::{Observation, Survival};
+use super::events::{BELOW_BAG, below_bag, moment};
+use super::survival::Observation;
 use crate::stages::Stage;
 use crate::table::MeasureRow;
 

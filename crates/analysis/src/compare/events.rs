@@ -1,6 +1,6 @@
 //! When a stage begins, is half over and ends in one replica.
 
-use serde::{Deserialize, Serialize};
+use ontogeny_results::compare::Event;
 
 use super::axis::along;
 use super::survival::Observation;
@@ -12,33 +12,6 @@ pub const BELOW_BAG: &str = "below_bag";
 /// How far below the bag of context a loss must be: sampling of the held-out sequences moves it by
 /// less.
 const MARGIN: f64 = 0.02;
-
-/// Which moment of a stage.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Event {
-    /// The boundary it begins at.
-    #[default]
-    Onset,
-    /// Where its own measure has covered half of its change over the stage.
-    Half,
-    /// The boundary it ends at.
-    End,
-}
-
-impl Event {
-    /// All, in the order of time.
-    pub const ALL: [Self; 3] = [Self::Onset, Self::Half, Self::End];
-
-    /// `onset`, `half` or `end`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Onset => "onset",
-            Self::Half => "half",
-            Self::End => "end",
-        }
-    }
-}
 
 /// The measure that a stage is about.
 pub fn own_measure(stage: &str) -> &'static str {

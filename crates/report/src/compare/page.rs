@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::input::CompareInput;
 use super::table::{Table, all};
-use super::words::{event_label, percent, stage_label, unit};
+use super::words::{percent, stage_label, unit};
 use crate::html::{escape, escape_json};
 use crate::number::{moment, setting};
 use crate::page::{POLICY, STYLE};
@@ -78,7 +78,7 @@ const CAPTION_STAGES: &str = "<p class=\"caption\">Medians over seeds with their
     2 % below the bag-of-context oracle’s.</p>\n";
 
 fn header(html: &mut String, input: &CompareInput) {
-    let seeds: usize = input.arms.iter().map(|a| a.seeds.len()).sum();
+    let seeds: usize = input.comparison.arms.iter().map(|a| a.seeds.len()).sum();
     let _ = writeln!(
         html,
         "<header>\n<p class=\"kicker\">{} · {}</p>\n<h1>{}</h1>\n<p class=\"summary\">{} arms, {seeds} replicas; \
@@ -93,8 +93,8 @@ fn header(html: &mut String, input: &CompareInput) {
         ),
         escape(&moment(&input.created)),
         escape(&input.title),
-        input.arms.len(),
-        event_label(input.event),
+        input.comparison.arms.len(),
+        input.comparison.event.name(),
         escape(&unit(input)),
         match input.differing.as_slice() {
             [] => String::new(),
@@ -113,11 +113,12 @@ fn header(html: &mut String, input: &CompareInput) {
 
 /// Which differences hold after adjustment.
 fn verdict(input: &CompareInput) -> String {
-    if input.effects.is_empty() {
+    if input.comparison.effects.is_empty() {
         return "There is no pair of arms with a stage to compare.".to_owned();
     }
-    let alpha = 1.0 - input.level;
+    let alpha = 1.0 - input.comparison.level;
     let hold: Vec<String> = input
+        .comparison
         .effects
         .iter()
         .filter(|e| e.p_holm <= alpha)
@@ -134,7 +135,7 @@ fn verdict(input: &CompareInput) -> String {
             )
         })
         .collect();
-    let count = input.effects.len();
+    let count = input.comparison.effects.len();
     match hold.len() {
         0 => format!(
             "Of {count} comparisons none holds at p = {} after adjustment for their number.",
@@ -219,19 +220,17 @@ fn provenance(html: &mut String, input: &CompareInput) {
         "<div><dt>Intervals</dt><dd>{} over {} resamples</dd></div>\n\
          <div><dt>Tests</dt><dd>all exchanges of seeds, or {} at random where there are more</dd></div>\n</dl>\n\
          <p class=\"again\">Made by</p>\n<pre class=\"command\">{}</pre>\n</section>",
-        percent(input.level),
-        input.resamples,
-        input.permutations,
+        percent(input.comparison.level),
+        input.comparison.resamples,
+        input.comparison.permutations,
         escape(&input.command)
     );
 }
 
 /// What the scripts draw: the figures, without the tidy table, and six digits of each.
 fn data(input: &CompareInput) -> String {
-    let page = CompareInput {
-        events: Vec::new(),
-        ..input.clone()
-    };
+    let mut page = input.clone();
+    page.comparison.events.clear();
     let mut value = serde_json::to_value(&page).unwrap_or_default();
     rounded(&mut value);
     escape_json(&value.to_string())
@@ -251,7 +250,7 @@ fn rounded(value: &mut serde_json::Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compare::{Arm, ArmStage, Effect, Estimate, StageFigures};
+    use ontogeny_results::compare::{Arm, ArmStage, Comparison, Effect, Estimate, StageFigures};
 
     #[test]
     fn a_page_says_what_holds_and_escapes_what_it_is_given() {
@@ -262,34 +261,37 @@ mod tests {
         };
         let input = CompareInput {
             title: "a <b>".into(),
-            level: 0.9,
-            arms: vec![Arm {
-                name: "</script>".into(),
-                last: 4000.0,
-                ..Arm::default()
-            }],
-            stages: vec![StageFigures {
-                stage: "below_bag".into(),
-                arms: vec![ArmStage {
-                    arm: "</script>".into(),
-                    found: 3,
-                    seeds: 8,
-                    onset: known(1000.0),
-                    ..ArmStage::default()
+            comparison: Comparison {
+                level: 0.9,
+                arms: vec![Arm {
+                    name: "</script>".into(),
+                    last: 4000.0,
+                    ..Arm::default()
                 }],
-            }],
-            effects: vec![
-                Effect {
-                    stage: "induction".into(),
-                    earlier: known(0.9),
-                    p_holm: 0.01,
-                    ..Effect::default()
-                },
-                Effect {
-                    p_holm: f64::NAN,
-                    ..Effect::default()
-                },
-            ],
+                stages: vec![StageFigures {
+                    stage: "below_bag".into(),
+                    arms: vec![ArmStage {
+                        arm: "</script>".into(),
+                        found: 3,
+                        seeds: 8,
+                        onset: known(1000.0),
+                        ..ArmStage::default()
+                    }],
+                }],
+                effects: vec![
+                    Effect {
+                        stage: "induction".into(),
+                        earlier: known(0.9),
+                        p_holm: 0.01,
+                        ..Effect::default()
+                    },
+                    Effect {
+                        p_holm: f64::NAN,
+                        ..Effect::default()
+                    },
+                ],
+                ..Comparison::default()
+            },
             ..CompareInput::default()
         };
         let page = render(&input);

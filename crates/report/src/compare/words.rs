@@ -1,6 +1,8 @@
 //! How figures of a comparison are written.
 
-use super::input::{Axis, CompareInput, Estimate, Event};
+use ontogeny_results::compare::{Axis, Estimate};
+
+use super::input::CompareInput;
 use crate::number::{MISSING, compact, figure};
 
 /// What a stage is called.
@@ -13,22 +15,13 @@ pub(super) fn stage_label(name: &str) -> String {
     }
 }
 
-/// What an event is called.
-pub(super) fn event_label(event: Event) -> &'static str {
-    match event {
-        Event::Onset => "onset",
-        Event::Half => "half",
-        Event::End => "end",
-    }
-}
-
 /// What times are counted in, within a sentence.
 pub(super) fn unit(input: &CompareInput) -> String {
-    match input.axis {
+    match input.comparison.axis {
         Axis::Step => "steps".to_owned(),
         Axis::Tokens => "tokens".to_owned(),
         Axis::Exposures => "repeated triggers seen".to_owned(),
-        Axis::Loss => format!("{} (nats per token)", input.loss),
+        Axis::Loss => format!("{} (nats per token)", input.comparison.loss),
     }
 }
 
@@ -44,8 +37,8 @@ pub(super) fn place(axis: Axis, value: f64) -> String {
 
 /// A median with its interval: `1.3k [1.1k, 1.4k]`, `> 4000` where it was not reached.
 pub(super) fn median(input: &CompareInput, estimate: Estimate, last: f64) -> String {
-    let shown = |v: f64| place(input.axis, v);
-    let beyond = match input.axis {
+    let shown = |v: f64| place(input.comparison.axis, v);
+    let beyond = match input.comparison.axis {
         Axis::Loss => "< ",
         _ => "> ",
     };

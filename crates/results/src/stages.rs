@@ -1,9 +1,11 @@
+//! The stages of development that were found in a replica, and the boundaries between them.
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 /// The place between two episodes of change where the speed is least.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Boundary {
     /// Step, the middle of the posterior.
     pub at: f64,
@@ -22,7 +24,7 @@ pub struct Boundary {
 }
 
 /// A boundary as one view shows it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ViewPlace {
     /// The view.
     pub view: String,
@@ -73,7 +75,7 @@ impl Direction {
 }
 
 /// A measure of behaviour that changed during a stage.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Shift {
     /// The measure, as in the table.
     pub measure: String,
@@ -84,7 +86,7 @@ pub struct Shift {
 }
 
 /// What a stage is called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StageName {
     /// The model ends nearer to the unigram oracle than to any other, and as near as it ever comes.
@@ -99,6 +101,7 @@ pub enum StageName {
     /// give.
     Induction,
     /// None of these.
+    #[default]
     Unnamed,
 }
 
@@ -117,7 +120,7 @@ impl StageName {
 }
 
 /// A head score that rose during a stage.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct HeadRise {
     /// The head as `layer.head`.
     pub head: String,
@@ -130,7 +133,7 @@ pub struct HeadRise {
 }
 
 /// One episode of change.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Stage {
     /// Its name.
     pub name: StageName,
@@ -179,7 +182,7 @@ pub struct Stage {
 }
 
 /// A smoothed curve on an even grid of ln(step + 1).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct SmoothCurve {
     /// The measure.
     pub name: String,
@@ -196,7 +199,7 @@ pub struct SmoothCurve {
 }
 
 /// What was found in one replica.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct StageReport {
     /// Boundaries by step.
     pub boundaries: Vec<Boundary>,
@@ -204,4 +207,13 @@ pub struct StageReport {
     pub stages: Vec<Stage>,
     /// λ̂, loss and behaviour, smoothed.
     pub smooth: Vec<SmoothCurve>,
+}
+
+/// The stages of one replica of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReplicaStages {
+    /// Its name.
+    pub replica: String,
+    /// What was found.
+    pub report: StageReport,
 }
