@@ -1,5 +1,6 @@
 //! The numbers that the page's scripts draw, as JSON inside the page.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use ontogeny_results::stages::{Stage, StageName};
@@ -10,7 +11,7 @@ use crate::estimate::{Word, estimates, named};
 use crate::html::escape_json;
 use crate::parts::{PartChart, is_drawn, part_charts};
 use crate::series::{bin_means, position_edges, shown, thin};
-use crate::verdict::label;
+use crate::verdict::{label, own_class};
 use crate::{ReplicaReport, ReportInput, charts};
 
 /// What the scripts read; columns instead of rows, because names then stand there once.
@@ -74,7 +75,10 @@ struct TrainingData {
 #[derive(Serialize)]
 struct StageData<'a> {
     name: &'a StageName,
-    label: &'static str,
+    label: Cow<'static, str>,
+    /// What gives it its colour, where that is not spelled like its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    class: Option<&'static str>,
     start: [Option<f64>; 3],
     end: Option<[Option<f64>; 3]>,
 }
@@ -208,6 +212,7 @@ fn stage_data(stage: &Stage) -> StageData<'_> {
     StageData {
         name: &stage.name,
         label: label(stage.name),
+        class: own_class(stage.name),
         start: [
             shown(stage.start),
             shown(stage.start_lo),

@@ -1,5 +1,9 @@
 //! The stages of development that were found in a replica, and the boundaries between them.
 
+mod name;
+
+pub use name::{StageName, UnknownStage};
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -83,40 +87,6 @@ pub struct Shift {
     pub from: f64,
     /// The same at its end.
     pub to: f64,
-}
-
-/// What a stage is called.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StageName {
-    /// The model ends nearer to the unigram oracle than to any other, and as near as it ever comes.
-    Unigram,
-    /// The model comes as near to the bigram oracle as it ever does.
-    Bigram,
-    /// The model nears the trigram oracle and no longer the bigram one.
-    Ngram,
-    /// A previous-token head forms, without a behaviour that has a name of its own.
-    PreviousToken,
-    /// The loss after repeated triggers falls below what order-free statistics of the context can
-    /// give.
-    Induction,
-    /// None of these.
-    #[default]
-    Unnamed,
-}
-
-impl StageName {
-    /// The name as tables and JSON spell it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            StageName::Unigram => "unigram",
-            StageName::Bigram => "bigram",
-            StageName::Ngram => "ngram",
-            StageName::PreviousToken => "previous_token",
-            StageName::Induction => "induction",
-            StageName::Unnamed => "unnamed",
-        }
-    }
 }
 
 /// A head score that rose during a stage.

@@ -307,7 +307,7 @@ fn timeline(arm: &str, seeds: &[Seed<'_>], scale: Scale) -> Timeline {
         let stages = seed.input.stages.unwrap_or_default().iter();
         let spans = stages.filter_map(|s| {
             let end = s.end.and_then(place);
-            Some((s.name.as_str().to_owned(), place(s.start)?, end))
+            Some((s.name.to_string(), place(s.start)?, end))
         });
         SeedLine {
             seed: seed.input.seed,

@@ -229,7 +229,7 @@ pub fn print_stages(analysed: &Analysed) {
 
             outln!(
                 "  {:<15} {:>6.0} to {end:<22} Δloss {:+.3}{llc}",
-                stage.name.as_str(),
+                stage.name,
                 stage.start,
                 stage.delta_loss
             );

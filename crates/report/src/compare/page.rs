@@ -1,6 +1,10 @@
 //! The comparison as one offline HTML document.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
+
+use ontogeny_results::compare::Comparison;
+use ontogeny_results::stages::StageName;
 
 use super::input::CompareInput;
 use super::table::{Table, all};
@@ -9,6 +13,7 @@ use crate::html::{escape, escape_json};
 use crate::number::{moment, setting};
 use crate::page::{POLICY, STYLE};
 use crate::series::shown;
+use crate::verdict::{label, own_class};
 
 const OWN_STYLE: &str = include_str!("../../assets/compare/style.css");
 
@@ -233,7 +238,27 @@ fn data(input: &CompareInput) -> String {
     page.comparison.events.clear();
     let mut value = serde_json::to_value(&page).unwrap_or_default();
     rounded(&mut value);
+    let names = names(&input.comparison);
+    if !names.is_empty() {
+        value["names"] = names.into();
+    }
     escape_json(&value.to_string())
+}
+
+/// Label and class of the stages whose class is not spelled like their name, in order.
+fn names(comparison: &Comparison) -> Vec<serde_json::Value> {
+    let seeds = comparison.timelines.iter().flat_map(|t| &t.seeds);
+    let drawn = seeds.flat_map(|seed| seed.stages.iter().map(|(name, ..)| name));
+    let listed = comparison.stages.iter().map(|figures| &figures.stage);
+    let all: BTreeSet<StageName> = drawn
+        .chain(listed)
+        .filter_map(|name| name.parse().ok())
+        .collect();
+    let described = |name: StageName| {
+        let class = own_class(name)?;
+        Some(serde_json::json!({ "name": name, "label": label(name), "class": class }))
+    };
+    all.into_iter().filter_map(described).collect()
 }
 
 fn rounded(value: &mut serde_json::Value) {
@@ -250,7 +275,7 @@ fn rounded(value: &mut serde_json::Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ontogeny_results::compare::{Arm, ArmStage, Comparison, Effect, Estimate, StageFigures};
+    use ontogeny_results::compare::{Arm, ArmStage, Effect, Estimate, StageFigures};
 
     #[test]
     fn a_page_says_what_holds_and_escapes_what_it_is_given() {
@@ -302,5 +327,26 @@ mod tests {
         assert!(page.contains("<b>1000</b> <span class=\"aside\">[500, &gt; 4000]</span>"));
         assert!(!page.contains("NaN"));
         assert!(!page.contains("src=") && page.contains("default-src 'none'"));
+    }
+
+    #[test]
+    fn stages_without_a_colour_of_their_own_bring_their_class() {
+        let figures = |stage: &str| StageFigures {
+            stage: stage.into(),
+            arms: Vec::new(),
+        };
+        let mut input = CompareInput::default();
+        input.comparison.stages = vec![figures("bigram"), figures("below_bag")];
+        assert!(!data(&input).contains("names"));
+        input.comparison.stages.push(figures("rank10"));
+        input.comparison.stages.push(figures("rank2"));
+        let data: serde_json::Value = serde_json::from_str(&data(&input)).unwrap();
+        assert_eq!(
+            data["names"],
+            serde_json::json!([
+                { "name": "rank2", "label": "rank 2", "class": "tone-3" },
+                { "name": "rank10", "label": "rank 10", "class": "tone-5" },
+            ])
+        );
     }
 }

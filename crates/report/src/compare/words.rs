@@ -1,17 +1,18 @@
 //! How figures of a comparison are written.
 
 use ontogeny_results::compare::{Axis, Estimate};
+use ontogeny_results::stages::StageName;
 
 use super::input::CompareInput;
 use crate::number::{MISSING, compact, figure};
+use crate::verdict::label;
 
 /// What a stage is called.
 pub(super) fn stage_label(name: &str) -> String {
-    match name {
-        "ngram" => "n-gram".to_owned(),
-        "previous_token" => "previous-token".to_owned(),
-        "below_bag" => "induction*".to_owned(),
-        other => other.replace('_', " "),
+    match name.parse::<StageName>() {
+        Ok(name) => label(name).into_owned(),
+        Err(_) if name == "below_bag" => "induction*".to_owned(),
+        Err(_) => name.replace('_', " "),
     }
 }
 
@@ -121,5 +122,20 @@ mod tests {
         assert_eq!(interval(None, Some(1.5), None), "> 1.50");
         assert_eq!(p_value(0.00016), "2e−4");
         assert_eq!(p_value(0.0312), "0.031");
+    }
+
+    #[test]
+    fn stages_are_called_as_on_the_page_of_a_run() {
+        for (name, expected) in [
+            ("bigram", "bigram"),
+            ("ngram", "n-gram"),
+            ("previous_token", "previous-token"),
+            ("below_bag", "induction*"),
+            ("dmmse", "dMMSE"),
+            ("rank2", "rank 2"),
+            ("of_another_version", "of another version"),
+        ] {
+            assert_eq!(stage_label(name), expected);
+        }
     }
 }
