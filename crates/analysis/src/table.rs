@@ -1,43 +1,21 @@
 //! The table that everything after measurement reads: one row for each checkpoint and replica.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use ontogeny_store::{shortened, write_atomically};
-use serde::{Deserialize, Serialize};
 
 use crate::columns::{Column, to_parquet};
 use crate::error::AnalysisError;
 
-/// What was measured at one checkpoint of one replica.
-///
-/// A measure that does not apply, or that did not come out finite, is absent; a row never holds
-/// NaN.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct MeasureRow {
-    /// Optimizer updates done when the checkpoint was written.
-    pub step: u64,
-    /// Tokens the replica had been trained on by then.
-    pub tokens: u64,
-    /// Name of the replica.
-    pub replica: String,
-    /// Scalar measures by name, in nats where they are losses or divergences.
-    pub values: BTreeMap<String, f64>,
-    /// Measures with one value for each position, by name.
-    pub vectors: BTreeMap<String, Vec<f64>>,
-    /// Verdicts and their reasons, by name.
-    #[serde(default)]
-    pub words: BTreeMap<String, String>,
-}
+pub use ontogeny_results::table::MeasureRow;
 
-impl MeasureRow {
-    /// Reads a row from its line of JSON.
-    ///
-    /// # Errors
-    /// What is wrong with the line, in a few words however long it is.
-    pub fn parse(line: &str) -> Result<Self, String> {
-        serde_json::from_str(line).map_err(|error| shortened(&error.to_string()))
-    }
+/// Reads a row from its line of JSON.
+///
+/// # Errors
+/// What is wrong with the line, in a few words however long it is.
+pub fn parse_row(line: &str) -> Result<MeasureRow, String> {
+    serde_json::from_str(line).map_err(|error| shortened(&error.to_string()))
 }
 
 /// Writes scalars and words of the rows as one Parquet file, a column each; what a row lacks is

@@ -5,6 +5,7 @@
 //! where the analysis looks for it. Where a core is idle the monitor uses it; where none is, or on
 //! a GPU, it rests between measurements so that it takes `stages.online_share` of the time.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
@@ -468,12 +469,12 @@ impl Table {
 
     /// The stages that the replicas are in: one name, or how many are in each.
     fn present(&self) -> String {
-        let mut count: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut count: BTreeMap<Cow<'_, str>, usize> = BTreeMap::new();
         for name in self.present.values() {
-            *count.entry(name.as_str()).or_default() += 1;
+            *count.entry(name.spelling()).or_default() += 1;
         }
         match (count.len(), self.present.len()) {
-            (1, _) => count.keys().next().map_or("", |n| *n).to_owned(),
+            (1, _) => count.into_keys().collect(),
             _ => count
                 .iter()
                 .map(|(name, n)| format!("{name} {n}"))

@@ -1,6 +1,6 @@
 // Stages over the charts: tints, edges with their intervals, and the rail with their names.
 
-const stageColor = (name) => `var(--stage-${name})`;
+const stageColor = (span) => `var(--stage-${span.tone})`;
 
 /** Every place where a stage begins or ends, each once, as {at, lo, hi}. */
 function stageEdges(replica) {
@@ -18,10 +18,10 @@ function stageEdges(replica) {
   return edges;
 }
 
-/** The stages as pixels: {name, label, left, right, open}; an open one reaches to the end. */
+/** The stages as pixels: {tone, label, number, left, right, open}; an open one reaches to the end. */
 function stageSpans(replica, axis) {
   return replica.stages.filter((stage) => isNumber(stage.start[0])).map((stage, index) => ({
-    name: stage.name,
+    tone: stage.class ?? stage.name,
     label: stage.label,
     number: index + 1,
     left: Math.min(axis.x(stage.start[0]), axis.right),
@@ -35,7 +35,7 @@ function drawBands(root, axis, replica, { top, bottom, tint }) {
   const g = svg("g", { class: "bands" }, root);
   for (const span of stageSpans(replica, axis)) {
     const place = { x: round(span.left), width: round(Math.max(span.right - span.left, 0)) };
-    const style = `fill:${stageColor(span.name)}`;
+    const style = `fill:${stageColor(span)}`;
     if (tint) svg("rect", { class: "tint", ...place, y: top, height: bottom - top, style }, g);
     svg("rect", { class: "strip", ...place, y: top - 3, height: 3, style }, g);
   }
@@ -72,7 +72,7 @@ function drawRail(root, axis, replica) {
   root.replaceChildren();
   for (const span of stageSpans(replica, axis)) {
     const width = Math.max(span.right - span.left - 1.5, 1);
-    const color = stageColor(span.name);
+    const color = stageColor(span);
     const place = { x: round(span.left + 0.75), y: 3, width: round(width), height: 20, rx: 3 };
     const pill = svg("g", { class: "pill" }, root);
     svg("rect", { ...place, style: `fill:${color}` }, pill);
@@ -109,7 +109,7 @@ function drawStageRows(root, axis, replicas, { top, row }) {
       const width = Math.max(span.right - span.left - 1, 1);
       const place = { x: round(span.left + 0.5), y, width: round(width), height, rx: 2 };
       const bar = svg("g", { class: "pill" }, root);
-      svg("rect", { ...place, style: `fill:${stageColor(span.name)}` }, bar);
+      svg("rect", { ...place, style: `fill:${stageColor(span)}` }, bar);
       svg("title", {}, bar, `${replica.name}: ${span.label}`);
       if (textWidth(root, span.label) <= width - 8) {
         const at = { class: "stage-name", x: round((span.left + span.right) / 2), y: middle, dy: "0.34em" };

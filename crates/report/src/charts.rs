@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use ontogeny_results::table::MeasureRow;
+
 use crate::ReplicaReport;
 
 /// A chart of the page.
@@ -102,7 +104,7 @@ fn has(replica: &ReplicaReport, passes: impl Fn(&str) -> bool) -> bool {
 }
 
 /// Whether a row has a loss by position.
-fn has_positions(row: &crate::Row) -> bool {
+fn has_positions(row: &MeasureRow) -> bool {
     row.vectors
         .get("loss_by_position")
         .is_some_and(|vector| vector.iter().any(|x| x.is_finite()))
@@ -120,16 +122,16 @@ pub(crate) fn absent(replica: &ReplicaReport) -> BTreeMap<&'static str, &'static
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Row, TrainingPoint};
+    use crate::TrainingPoint;
 
     fn replica(rows: &[(u64, &str, f64)]) -> ReplicaReport {
         ReplicaReport {
             rows: rows
                 .iter()
-                .map(|&(step, name, value)| Row {
+                .map(|&(step, name, value)| MeasureRow {
                     step,
                     values: [(name.to_owned(), value)].into(),
-                    ..Row::default()
+                    ..MeasureRow::default()
                 })
                 .collect(),
             ..ReplicaReport::default()

@@ -1,15 +1,18 @@
 //! The numbers that the page's scripts draw, as JSON inside the page.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use ontogeny_results::stages::{Stage, StageName};
+use ontogeny_results::table::MeasureRow;
 use serde::Serialize;
 
 use crate::estimate::{Word, estimates, named};
 use crate::html::escape_json;
 use crate::parts::{PartChart, is_drawn, part_charts};
 use crate::series::{bin_means, position_edges, shown, thin};
-use crate::verdict::label;
-use crate::{ReplicaReport, ReportInput, Stage, charts};
+use crate::verdict::{label, own_class};
+use crate::{ReplicaReport, ReportInput, charts};
 
 /// What the scripts read; columns instead of rows, because names then stand there once.
 #[derive(Serialize)]
@@ -71,8 +74,11 @@ struct TrainingData {
 /// Each place is `[at, lo, hi]`.
 #[derive(Serialize)]
 struct StageData<'a> {
-    name: &'a crate::StageName,
-    label: &'static str,
+    name: &'a StageName,
+    label: Cow<'static, str>,
+    /// What gives it its colour, where that is not spelled like its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    class: Option<&'static str>,
     start: [Option<f64>; 3],
     end: Option<[Option<f64>; 3]>,
 }
@@ -181,7 +187,7 @@ fn flaws(replica: &ReplicaReport) -> BTreeMap<String, Vec<FlawData<'_>>> {
 }
 
 fn positions(replica: &ReplicaReport) -> Option<PositionData> {
-    let vector = |row: &crate::Row| row.vectors.get("loss_by_position").cloned();
+    let vector = |row: &MeasureRow| row.vectors.get("loss_by_position").cloned();
     let longest = replica
         .rows
         .iter()
@@ -206,6 +212,7 @@ fn stage_data(stage: &Stage) -> StageData<'_> {
     StageData {
         name: &stage.name,
         label: label(stage.name),
+        class: own_class(stage.name),
         start: [
             shown(stage.start),
             shown(stage.start_lo),
@@ -224,11 +231,10 @@ fn stage_data(stage: &Stage) -> StageData<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Row;
 
     #[test]
     fn columns_have_one_entry_for_each_row_and_null_where_nothing_was_measured() {
-        let row = |step, values: &[(&str, f64)]| Row {
+        let row = |step, values: &[(&str, f64)]| MeasureRow {
             step,
             tokens: step * 64,
             values: values
@@ -236,7 +242,7 @@ mod tests {
                 .map(|&(name, value)| (name.to_owned(), value))
                 .collect(),
             vectors: [("loss_by_position".to_owned(), vec![2.0, f64::NAN, 1.0])].into(),
-            ..Row::default()
+            ..MeasureRow::default()
         };
         let input = ReportInput {
             replicas: vec![ReplicaReport {
@@ -273,13 +279,13 @@ mod tests {
 
     #[test]
     fn what_is_wrong_stands_beside_the_measure_that_it_is_about() {
-        let row = |words: &[(&str, &str)]| Row {
+        let row = |words: &[(&str, &str)]| MeasureRow {
             values: [("llc.head:0.1".to_owned(), 1.5)].into(),
             words: words
                 .iter()
                 .map(|&(name, word)| (name.to_owned(), word.to_owned()))
                 .collect(),
-            ..Row::default()
+            ..MeasureRow::default()
         };
         let input = ReportInput {
             replicas: vec![ReplicaReport {

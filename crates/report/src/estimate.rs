@@ -4,7 +4,9 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{ReplicaReport, ReportInput, Row};
+use ontogeny_results::table::MeasureRow;
+
+use crate::{ReplicaReport, ReportInput};
 
 /// Whether an estimate can be trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,7 +132,7 @@ fn family(name: &str, of: &str) -> bool {
 }
 
 /// The estimate in a row, if there is one, even one that came to no figure.
-fn at<'a>(index: usize, row: &'a Row, component: Option<&'a str>) -> Option<Estimate<'a>> {
+fn at<'a>(index: usize, row: &'a MeasureRow, component: Option<&'a str>) -> Option<Estimate<'a>> {
     let word = |name: &str| row.words.get(&named(name, component));
     let estimate = Estimate {
         step: row.step,
@@ -163,15 +165,15 @@ fn by_number(a: &str, b: &str) -> Ordering {
 mod tests {
     use super::*;
 
-    fn row(step: u64, values: &[(&str, f64)], words: &[(&str, &str)]) -> Row {
-        Row {
+    fn row(step: u64, values: &[(&str, f64)], words: &[(&str, &str)]) -> MeasureRow {
+        MeasureRow {
             step,
             values: values.iter().map(|&(n, v)| (n.to_owned(), v)).collect(),
             words: words
                 .iter()
                 .map(|&(n, w)| (n.to_owned(), w.to_owned()))
                 .collect(),
-            ..Row::default()
+            ..MeasureRow::default()
         }
     }
 

@@ -157,19 +157,20 @@ fn row(html: &mut String, estimate: &Estimate<'_>, parted: bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ReplicaReport, Row};
+    use crate::ReplicaReport;
+    use ontogeny_results::table::MeasureRow;
 
-    fn row(step: u64, llc: f64, word: &str, reason: &str) -> Row {
+    fn row(step: u64, llc: f64, word: &str, reason: &str) -> MeasureRow {
         let words = [("llc_verdict", word), ("llc_reason", reason)];
-        Row {
+        MeasureRow {
             step,
             values: [("llc".to_owned(), llc), ("llc_se".to_owned(), 0.5)].into(),
             words: words.map(|(n, w)| (n.to_owned(), w.to_owned())).into(),
-            ..Row::default()
+            ..MeasureRow::default()
         }
     }
 
-    fn html(rows: Vec<Row>) -> String {
+    fn html(rows: Vec<MeasureRow>) -> String {
         section(&ReportInput {
             replicas: vec![ReplicaReport {
                 rows,
@@ -207,7 +208,7 @@ mod tests {
 
     #[test]
     fn a_long_table_is_folded_and_keeps_why_an_estimate_is_negative_in_sight() {
-        let mut rows: Vec<Row> = (0..13).map(|k| row(k, 9.0, "ok", "fine")).collect();
+        let mut rows: Vec<MeasureRow> = (0..13).map(|k| row(k, 9.0, "ok", "fine")).collect();
         rows.push(row(13, -4.0, "failed", "negative, since w* is no minimum"));
         let html = html(rows);
         let fold = html.find("<details").expect("the table is folded");

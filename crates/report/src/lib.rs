@@ -1,28 +1,32 @@
 //! One HTML page that shows how a run developed.
 //!
 //! [`ReportInput`] holds what the page is made of: what was run ([`Provenance`]), how λ̂ was
-//! estimated ([`Estimator`]), and for each replica its table of measures ([`Row`]) and the stages
-//! found in it ([`Stages`]). [`render`] turns it into one document that opens offline: the verdict,
-//! the tables of stages and estimates and the provenance are plain HTML that reads without scripts,
-//! and the charts are drawn by the scripts beside this crate's sources from the numbers embedded in
-//! the page.
+//! estimated ([`Estimator`]), and for each replica its table of measures, the stages found in it
+//! and the dynamics of its outputs, which have the types of `ontogeny_results`. [`render`] turns it
+//! into one document that opens offline: the verdict, the tables of stages and estimates and the
+//! provenance are plain HTML that reads without scripts, and the charts are drawn by the scripts
+//! beside this crate's sources from the numbers embedded in the page.
 //!
 //! Nothing here reads or writes files, knows a network or computes a statistic: the numbers come in
 //! as they are to be shown. The page asks no other machine for anything, and its content policy
 //! forbids it to.
 //!
 //! ```
-//! use ontogeny_report::{ReplicaReport, ReportInput, Row, render};
+//! use ontogeny_report::{ReplicaReport, ReportInput, render};
+//! use ontogeny_results::table::MeasureRow;
 //!
+//! let row = |step: u64, loss: f64| MeasureRow {
+//!     step,
+//!     tokens: 64 * step,
+//!     values: [("loss".into(), loss)].into(),
+//!     ..MeasureRow::default()
+//! };
 //! let input = ReportInput {
 //!     title: "Stages of a small transformer".into(),
 //!     run: "demo".into(),
 //!     replicas: vec![ReplicaReport {
 //!         name: "base-s0".into(),
-//!         rows: vec![
-//!             Row { values: [("loss".into(), 4.2)].into(), ..Row::default() },
-//!             Row { step: 10, tokens: 640, values: [("loss".into(), 3.1)].into(), ..Row::default() },
-//!         ],
+//!         rows: vec![row(0, 4.2), row(10, 3.1)],
 //!         ..ReplicaReport::default()
 //!     }],
 //!     ..ReportInput::default()
@@ -51,8 +55,5 @@ mod stage_table;
 mod trajectory;
 mod verdict;
 
-pub use input::{
-    Boundary, Dynamics, Estimator, HeadRise, Landmark, OutputPath, Provenance, ReplicaReport,
-    ReportInput, Row, Selection, SmoothCurve, Stage, StageName, Stages, TrainingPoint,
-};
+pub use input::{Estimator, Provenance, ReplicaReport, ReportInput, Selection, TrainingPoint};
 pub use page::render;

@@ -127,7 +127,7 @@ pub(crate) fn is_drawn(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Row;
+    use ontogeny_results::table::MeasureRow;
 
     fn replica(components: &[String], rows: u64) -> ReplicaReport {
         let values = |step: u64| {
@@ -138,10 +138,10 @@ mod tests {
         };
         ReplicaReport {
             rows: (0..rows)
-                .map(|step| Row {
+                .map(|step| MeasureRow {
                     step,
                     values: values(step).collect(),
-                    ..Row::default()
+                    ..MeasureRow::default()
                 })
                 .collect(),
             ..ReplicaReport::default()

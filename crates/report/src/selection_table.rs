@@ -2,10 +2,12 @@
 
 use std::fmt::Write as _;
 
+use ontogeny_results::stages::StageName;
+
 use crate::html::escape;
 use crate::number::{MISSING, change, compact, figure, share};
 use crate::verdict::chip;
-use crate::{ReplicaReport, ReportInput, Selection, StageName};
+use crate::{ReplicaReport, ReportInput, Selection};
 
 /// How to read the table.
 const CAPTION: &str = "Each row compares the checkpoint nearest to a stage’s start with the one nearest to its end. At n \

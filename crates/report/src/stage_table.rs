@@ -2,10 +2,12 @@
 
 use std::fmt::Write as _;
 
+use ontogeny_results::stages::{HeadRise, Stage};
+
 use crate::html::escape;
 use crate::number::{MISSING, change, compact, figure, share};
 use crate::verdict::{chip, class, oracle_label};
-use crate::{HeadRise, ReplicaReport, ReportInput, Stage};
+use crate::{ReplicaReport, ReportInput};
 
 /// Heads of one score that a cell lists before it says how many more there are.
 const HEADS_LISTED: usize = 3;

@@ -2,10 +2,12 @@
 
 use std::fmt::Write as _;
 
+use ontogeny_results::dynamics::{Dynamics, Path};
+
+use crate::ReportInput;
 use crate::html::escape;
 use crate::number::compact;
 use crate::verdict::oracle_label;
-use crate::{Dynamics, OutputPath, ReportInput};
 
 /// Colours for lines.
 const COLOURS: usize = 8;
@@ -225,7 +227,7 @@ impl Plane {
     }
 
     /// The line through a replica's checkpoints, with a mark at each, and its two ends.
-    fn way(&self, svg: &mut String, path: &OutputPath, colour: &str) {
+    fn way(&self, svg: &mut String, path: &Path, colour: &str) {
         let there: Vec<(u64, [f64; 2])> = path
             .steps
             .iter()
@@ -263,7 +265,7 @@ impl Plane {
     }
 
     /// Where a path is at a step between checkpoints, linear in ln(step + 1).
-    fn on(&self, path: &OutputPath, step: f64) -> Option<[f64; 2]> {
+    fn on(&self, path: &Path, step: f64) -> Option<[f64; 2]> {
         let after = path.steps.iter().position(|&s| s as f64 >= step)?;
         let (b, to) = (path.steps[after] as f64, self.at(path.places.get(after)?)?);
         let Some(before) = after.checked_sub(1) else {
@@ -350,24 +352,26 @@ fn place(labels: &mut [Label], height: f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Boundary, Landmark, ReplicaReport, Stages};
+    use crate::ReplicaReport;
+    use ontogeny_results::dynamics::Landmark;
+    use ontogeny_results::stages::{Boundary, StageReport};
 
     fn input() -> ReportInput {
-        let path = OutputPath {
+        let path = Path {
             replica: "seed0".into(),
             steps: vec![0, 1, 3],
             places: vec![vec![-1.0, 0.0], vec![0.0, 0.5], vec![1.0, 0.0]],
-            ..OutputPath::default()
+            ..Path::default()
         };
         ReportInput {
             replicas: vec![ReplicaReport {
                 name: "seed0".into(),
-                stages: Stages {
+                stages: StageReport {
                     boundaries: vec![Boundary {
                         at: 2_f64.sqrt() * 2.0 - 1.0,
                         ..Boundary::default()
                     }],
-                    ..Stages::default()
+                    ..StageReport::default()
                 },
                 ..ReplicaReport::default()
             }],

@@ -1,18 +1,33 @@
 //! The run's outcome in one sentence.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use ontogeny_results::stages::{Stage, StageName};
+
 use crate::html::escape;
 use crate::number::compact;
-use crate::{ReplicaReport, ReportInput, Stage, StageName};
+use crate::{ReplicaReport, ReportInput};
+
+/// Classes for stages that have no colour of their own; the style sheet has a colour for each.
+const TONES: [&str; 6] = ["tone-1", "tone-2", "tone-3", "tone-4", "tone-5", "tone-6"];
 
 /// What a stage is called on the page.
-pub(crate) fn label(name: StageName) -> &'static str {
+pub(crate) fn label(name: StageName) -> Cow<'static, str> {
     match name {
-        StageName::Unigram => "unigram",
-        StageName::Bigram => "bigram",
-        StageName::Ngram => "n-gram",
-        StageName::PreviousToken => "previous-token",
-        StageName::Induction => "induction",
-        StageName::Unnamed => "unnamed",
+        StageName::Ngram => "n-gram".into(),
+        StageName::PreviousToken => "previous-token".into(),
+        StageName::TaskMean => "task mean".into(),
+        StageName::Dmmse => "dMMSE".into(),
+        StageName::Rank(rank) => format!("rank {rank}").into(),
+        StageName::Unigram
+        | StageName::Bigram
+        | StageName::Induction
+        | StageName::Uniform
+        | StageName::Zero
+        | StageName::Ridge
+        | StageName::Polygon { .. }
+        | StageName::Unnamed => name.spelling(),
     }
 }
 
@@ -24,7 +39,8 @@ pub(crate) fn oracle_label(name: &str) -> String {
     }
 }
 
-/// The class that gives a stage its colour.
+/// The class that gives a stage its colour. Stages that follow one another in a run, such as ranks
+/// and polygons, have different ones.
 pub(crate) fn class(name: StageName) -> &'static str {
     match name {
         StageName::Unigram => "unigram",
@@ -33,7 +49,20 @@ pub(crate) fn class(name: StageName) -> &'static str {
         StageName::PreviousToken => "previous_token",
         StageName::Induction => "induction",
         StageName::Unnamed => "unnamed",
+        StageName::Uniform | StageName::Zero => TONES[0],
+        StageName::TaskMean => TONES[1],
+        StageName::Dmmse => TONES[2],
+        StageName::Ridge => TONES[3],
+        StageName::Rank(rank) => TONES[usize::from(rank) % TONES.len()],
+        StageName::Polygon { corners, plus } => {
+            TONES[(3 * usize::from(corners) + usize::from(plus)) % TONES.len()]
+        }
     }
+}
+
+/// The class of a stage that is not spelled like its name; nothing where it is.
+pub(crate) fn own_class(name: StageName) -> Option<&'static str> {
+    Some(class(name)).filter(|class| *class != name.spelling())
 }
 
 /// A stage's name beside a swatch of its colour, as HTML.
@@ -113,13 +142,10 @@ fn many(replicas: &[ReplicaReport]) -> String {
             .collect()
     };
     let mut parts: Vec<String> = Vec::new();
-    for name in [
-        StageName::Unigram,
-        StageName::Bigram,
-        StageName::Ngram,
-        StageName::PreviousToken,
-        StageName::Induction,
-    ] {
+    let stages = replicas.iter().flat_map(|replica| &replica.stages.stages);
+    let mut names: BTreeSet<StageName> = stages.map(|stage| stage.name).collect();
+    names.remove(&StageName::Unnamed);
+    for name in names {
         let stages = found(name);
         let Some(start) = median(stages.iter().map(|stage| stage.start)) else {
             continue;
@@ -177,11 +203,11 @@ fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Stages;
+    use ontogeny_results::stages::StageReport;
 
     fn replica(stages: &[(StageName, f64, Option<f64>)]) -> ReplicaReport {
         ReplicaReport {
-            stages: Stages {
+            stages: StageReport {
                 stages: stages
                     .iter()
                     .map(|&(name, start, end)| Stage {
@@ -191,7 +217,7 @@ mod tests {
                         ..Stage::default()
                     })
                     .collect(),
-                ..Stages::default()
+                ..StageReport::default()
             },
             ..ReplicaReport::default()
         }
@@ -248,6 +274,48 @@ mod tests {
             vec![replica(&[(StageName::Unnamed, 1.0, None)]), replica(&[])],
             "Only unnamed stages were found in the 2 replicas.",
         );
+    }
+
+    #[test]
+    fn stages_of_other_tasks_have_labels_and_colours() {
+        let polygon = |corners, plus| StageName::Polygon { corners, plus };
+        check(
+            vec![replica(&[
+                (StageName::Zero, 0.0, Some(40.0)),
+                (StageName::Dmmse, 40.0, Some(300.0)),
+                (polygon(5, 1), 300.0, None),
+            ])],
+            "Three stages in 0 steps: zero 0–40, dMMSE 40–300, 5-gon+ from 300 on.",
+        );
+        let ranks = [
+            (StageName::Rank(10), 50.0, None),
+            (StageName::Rank(2), 9.0, Some(50.0)),
+            (StageName::Unnamed, 0.0, Some(9.0)),
+        ];
+        check(
+            vec![replica(&ranks), replica(&[])],
+            "Found: rank 2 in 1 of 2 replicas (9–50), rank 10 in 1 of 2 (from 50 on). \
+             Steps in brackets are medians.",
+        );
+        assert_eq!(
+            chip(StageName::TaskMean),
+            "<span class=\"chip tone-2\">task mean</span>"
+        );
+        assert_eq!(own_class(StageName::Bigram), None);
+        // Neighbours in the order of development differ.
+        for (a, b) in [
+            (StageName::Zero, StageName::Rank(1)),
+            (StageName::Rank(1), StageName::Rank(2)),
+            (polygon(4, 2), polygon(5, 0)),
+            (polygon(5, 0), polygon(5, 1)),
+        ] {
+            assert_ne!(class(a), class(b), "{a} and {b}");
+        }
+        let style = include_str!("../assets/style.css");
+        for tone in TONES {
+            assert!(style.contains(&format!(".chip.{tone} {{ --c: var(--stage-{tone}); }}")));
+            assert_eq!(style.matches(&format!("--stage-{tone}: #")).count(), 2);
+        }
     }
 
     #[test]

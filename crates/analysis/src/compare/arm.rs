@@ -1,14 +1,15 @@
 //! What is compared: arms, their replicas, and the times of their events on an axis.
 
-use super::axis::{Axis, Clock};
+use ontogeny_results::compare::{Axis, Estimate, Event, EventRow, Survival};
+
+use super::axis::Clock;
 use super::error::CompareError;
-use super::events::{BELOW_BAG, Event, below_bag, moment};
-use super::outcome::{Estimate, EventRow};
-use super::survival::{Observation, Survival};
-use crate::stages::Stage;
+use super::events::{BELOW_BAG, below_bag, moment};
+use super::survival::Observation;
+use crate::stages::{Stage, StageName};
 use crate::table::MeasureRow;
 
-/// Stages in the order in which they are listed; others follow.
+/// Stages in the order in which they are listed; others follow in the order of [`StageName`].
 const ORDER: [&str; 6] = [
     "unigram",
     "bigram",
@@ -17,8 +18,6 @@ const ORDER: [&str; 6] = [
     "induction",
     BELOW_BAG,
 ];
-/// What no criterion named is no stage that could be the same in two replicas.
-const UNNAMED: &str = "unnamed";
 
 /// One arm.
 #[derive(Debug, Clone)]
@@ -156,15 +155,16 @@ fn no_loss(input: &ReplicaInput<'_>, loss: &str) -> CompareError {
 pub(super) fn stage_names(arms: &[Vec<Seed<'_>>]) -> Vec<String> {
     let replicas = || arms.iter().flatten();
     let found = replicas().filter_map(|s| s.input.stages).flatten();
+    // What no criterion named is no stage that could be the same in two replicas.
     let mut names: Vec<String> = found
-        .map(|s| s.name.as_str().to_owned())
-        .filter(|name| name != UNNAMED)
+        .filter(|s| s.name != StageName::Unnamed)
+        .map(|s| s.name.to_string())
         .collect();
     if replicas().any(|s| below_bag(s.input.rows).is_some()) {
         names.push(BELOW_BAG.to_owned());
     }
     let rank = |name: &str| ORDER.iter().position(|o| *o == name).unwrap_or(ORDER.len());
-    names.sort_by(|a, b| rank(a).cmp(&rank(b)).then_with(|| a.cmp(b)));
+    names.sort_by_cached_key(|name| (rank(name), name.parse::<StageName>().ok()));
     names.dedup();
     names
 }

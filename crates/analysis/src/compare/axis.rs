@@ -1,23 +1,8 @@
 //! What is counted along the horizontal axis.
 
-use serde::{Deserialize, Serialize};
+use ontogeny_results::compare::Axis;
 
 use crate::table::MeasureRow;
-
-/// What the time of an event is measured in.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Axis {
-    /// Optimizer updates.
-    #[default]
-    Step,
-    /// Tokens trained on.
-    Tokens,
-    /// Repeated triggers trained on: occurrences from which induction can be learned.
-    Exposures,
-    /// The least loss so far, in nats, which falls as training goes on.
-    Loss,
-}
 
 /// From the steps of one replica to tokens, exposures and loss, and back.
 #[derive(Debug, Clone)]

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use ontogeny_results::compare::{Axis, Curve, Estimate};
 use ontogeny_store::Stream;
 
-use super::axis::{Axis, Clock, along};
+use super::axis::{Clock, along};
 use super::bootstrap::mean;
-use super::outcome::{Curve, Estimate};
 use crate::table::MeasureRow;
 
 /// Places of a curve where the seeds were not measured at the same ones.

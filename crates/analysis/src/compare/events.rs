@@ -1,10 +1,12 @@
 //! When a stage begins, is half over and ends in one replica.
 
-use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+use ontogeny_results::compare::Event;
 
 use super::axis::along;
 use super::survival::Observation;
-use crate::stages::Stage;
+use crate::stages::{Stage, StageName};
 use crate::table::MeasureRow;
 
 /// The stage that is read off the table without the detector: [`below_bag`].
@@ -13,41 +15,20 @@ pub const BELOW_BAG: &str = "below_bag";
 /// less.
 const MARGIN: f64 = 0.02;
 
-/// Which moment of a stage.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Event {
-    /// The boundary it begins at.
-    #[default]
-    Onset,
-    /// Where its own measure has covered half of its change over the stage.
-    Half,
-    /// The boundary it ends at.
-    End,
-}
-
-impl Event {
-    /// All, in the order of time.
-    pub const ALL: [Self; 3] = [Self::Onset, Self::Half, Self::End];
-
-    /// `onset`, `half` or `end`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Onset => "onset",
-            Self::Half => "half",
-            Self::End => "end",
-        }
-    }
-}
-
-/// The measure that a stage is about.
-pub fn own_measure(stage: &str) -> &'static str {
+/// The measure that a stage is about, as in the table.
+pub fn own_measure(stage: StageName) -> Cow<'static, str> {
     match stage {
-        "unigram" => "divergence.unigram",
-        "bigram" => "divergence.bigram",
-        "ngram" => "divergence.trigram",
-        "induction" => "trigger_loss.repeated",
-        _ => "loss",
+        StageName::Ngram => "divergence.trigram".into(),
+        StageName::Induction => "trigger_loss.repeated".into(),
+        StageName::Unigram
+        | StageName::Bigram
+        | StageName::Uniform
+        | StageName::Zero
+        | StageName::TaskMean
+        | StageName::Dmmse
+        | StageName::Ridge
+        | StageName::Rank(_) => format!("divergence.{stage}").into(),
+        StageName::PreviousToken | StageName::Polygon { .. } | StageName::Unnamed => "loss".into(),
     }
 }
 
@@ -64,22 +45,22 @@ pub fn moment(
 ) -> Option<Observation> {
     let last = rows.last()?.step as f64;
     let never = Some(Observation::later_than(last));
-    let Some(stage) = stages.iter().find(|s| s.name.as_str() == name) else {
+    let Some(stage) = stages.iter().find(|s| s.name.spelling() == name) else {
         return never;
     };
     match event {
         Event::Onset => Some(Observation::at(stage.start)),
         Event::End => stage.end.map_or(never, |end| Some(Observation::at(end))),
         Event::Half => {
-            half(rows, name, stage.start, stage.end.unwrap_or(last)).map(Observation::at)
+            half(rows, stage.name, stage.start, stage.end.unwrap_or(last)).map(Observation::at)
         }
     }
 }
 
 /// The first place between two steps at which the stage's measure is halfway between its values
 /// there.
-fn half(rows: &[MeasureRow], name: &str, from: f64, to: f64) -> Option<f64> {
-    let (x, y) = [own_measure(name), "loss"]
+fn half(rows: &[MeasureRow], stage: StageName, from: f64, to: f64) -> Option<f64> {
+    let (x, y) = [&*own_measure(stage), "loss"]
         .into_iter()
         .map(|measure| series(rows, measure))
         .find(|(x, _)| x.len() > 1)?;
@@ -173,6 +154,24 @@ mod tests {
             moment(&rows, &[stage("bigram", 0.0, None)], "bigram", Event::Half),
             None
         );
+    }
+
+    #[test]
+    fn stages_are_about_the_predictor_that_they_are_named_after() {
+        for (name, measure) in [
+            ("unigram", "divergence.unigram"),
+            ("bigram", "divergence.bigram"),
+            ("ngram", "divergence.trigram"),
+            ("previous_token", "loss"),
+            ("induction", "trigger_loss.repeated"),
+            ("uniform", "divergence.uniform"),
+            ("task_mean", "divergence.task_mean"),
+            ("rank2", "divergence.rank2"),
+            ("5-gon+", "loss"),
+            ("unnamed", "loss"),
+        ] {
+            assert_eq!(own_measure(name.parse().unwrap()), measure, "{name}");
+        }
     }
 
     #[test]

@@ -1,20 +1,19 @@
 //! The whole comparison.
 
+use ontogeny_results::compare::{
+    Arm, ArmStage, Axis, Comparison, Effect, Estimate, Event, MeasureCurves, SeedLine,
+    StageFigures, Timeline,
+};
 use ontogeny_store::Stream;
 
 use super::arm::{ArmInput, Scale, Seed, seeds, stage_names};
-use super::axis::Axis;
 use super::bootstrap::{percentile, resample};
 use super::curves::{curve, drawn_measures};
 use super::effect::{contrast, holm, log_rank_p};
 use super::error::CompareError;
-use super::events::Event;
 use super::level::equal_loss;
-use super::outcome::{
-    Arm, ArmStage, Comparison, Effect, Estimate, MeasureCurves, SeedLine, StageFigures, Timeline,
-};
 use super::response::response;
-use super::survival::{Observation, Survival, median, wilson};
+use super::survival::{Observation, kaplan_meier, median, wilson};
 
 /// How arms are compared.
 #[derive(Debug, Clone, PartialEq)]
@@ -218,7 +217,7 @@ fn arm_stage(
         half: estimate(Event::Half),
         end: estimate(Event::End),
         survival: (!chosen.is_empty())
-            .then(|| scale.survival(Survival::new(&chosen, settings.level))),
+            .then(|| scale.survival(kaplan_meier(&chosen, settings.level))),
     }
 }
 
@@ -308,7 +307,7 @@ fn timeline(arm: &str, seeds: &[Seed<'_>], scale: Scale) -> Timeline {
         let stages = seed.input.stages.unwrap_or_default().iter();
         let spans = stages.filter_map(|s| {
             let end = s.end.and_then(place);
-            Some((s.name.as_str().to_owned(), place(s.start)?, end))
+            Some((s.name.to_string(), place(s.start)?, end))
         });
         SeedLine {
             seed: seed.input.seed,

@@ -1,11 +1,11 @@
 //! Arms at the same loss.
 
+use ontogeny_results::compare::{EqualLoss, Estimate, LevelFigures};
 use ontogeny_store::Stream;
 
 use super::axis::{Clock, along};
 use super::bootstrap::mean;
 use super::curves::value;
-use super::outcome::{EqualLoss, Estimate, LevelFigures};
 use crate::table::MeasureRow;
 
 /// Number of losses.

@@ -10,8 +10,8 @@
 //!   [`moment`] reads it from the stages of a replica; [`below_bag`] reads one from the table
 //!   alone, so that what the detector says can be held against something that knows nothing of it.
 //! - A [`Clock`] turns steps into tokens, repeated triggers seen, or the loss reached: an [`Axis`].
-//! - [`Survival`] is the Kaplan–Meier curve; medians are read from it, and their intervals are
-//!   percentiles over resampled seeds.
+//! - [`Survival`] is the Kaplan–Meier curve ([`kaplan_meier`]); medians are read from it, and their
+//!   intervals are percentiles over resampled seeds.
 //! - Two arms differ by the ratio of their medians, by the probability that a seed of one is
 //!   earlier than one of the other, and by a log-rank test whose p-value comes from exchanging
 //!   seeds ([`log_rank_p`]); the p-values of all pairs and stages are adjusted together ([`holm`]).
@@ -32,7 +32,6 @@ mod error;
 mod events;
 mod figures;
 mod level;
-mod outcome;
 mod response;
 mod survival;
 mod table;
@@ -40,15 +39,15 @@ mod table;
 mod tests;
 
 pub use arm::{ArmInput, ReplicaInput};
-pub use axis::{Axis, Clock};
+pub use axis::Clock;
 pub use dose::{DoseLine, Group, dose_line, trend};
 pub use effect::{holm, log_rank_p, probability_earlier};
 pub use error::CompareError;
-pub use events::{BELOW_BAG, Event, below_bag, moment, own_measure};
+pub use events::{BELOW_BAG, below_bag, moment, own_measure};
 pub use figures::{CompareSettings, Pairs, compare};
-pub use outcome::{
-    Arm, ArmStage, Comparison, Curve, Dose, DoseFit, Effect, EqualLoss, Estimate, EventRow,
-    LevelFigures, MeasureCurves, SeedLine, StageFigures, Timeline,
+pub use ontogeny_results::compare::{
+    Arm, ArmStage, Axis, Comparison, Curve, Dose, DoseFit, Effect, EqualLoss, Estimate, Event,
+    EventRow, LevelFigures, MeasureCurves, SeedLine, StageFigures, Survival, Timeline,
 };
-pub use survival::{Observation, Survival, wilson};
+pub use survival::{Observation, kaplan_meier, wilson};
 pub use table::events_parquet;

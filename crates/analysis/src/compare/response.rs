@@ -1,12 +1,11 @@
 //! Dose–response: which scales the line is straight on, and how it is shown.
 
+use ontogeny_results::compare::{Axis, Dose, DoseFit, Estimate};
 use ontogeny_store::Stream;
 
 use super::arm::{ArmInput, Scale, Seed};
-use super::axis::Axis;
 use super::dose::{Group, dose_line, trend};
 use super::figures::CompareSettings;
-use super::outcome::{Dose, DoseFit, Estimate};
 use super::survival::Observation;
 
 /// The dependence of each stage on the knob; `None` if fewer than two values of it are there.

@@ -1,11 +1,9 @@
 //! When something happened in how many seeds, where a run may have ended before it did.
 
+use ontogeny_results::compare::Survival;
 use serde::{Deserialize, Serialize};
 
 use crate::statistics::normal_quantile;
-
-/// Rounding of a product of a few dozen ratios.
-const ROUNDING: f64 = 1e-9;
 
 /// When an event happened, or how long it was waited for in vain.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -49,82 +47,50 @@ impl Observation {
     }
 }
 
-/// The product-limit estimate of the share that an event has not happened to (Kaplan and Meier
-/// 1958).
+/// The product-limit estimate of the share that an event has not happened to, with its pointwise
+/// band at a level: Greenwood's variance on the scale of ln(−ln S), which keeps the band between 0
+/// and 1.
 ///
-/// A step function: 1 before the first of `times`, `share[i]` from `times[i]` on.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Survival {
-    /// Times at which the event happened, ascending.
-    pub times: Vec<f64>,
-    /// Share that it has not happened to from then on.
-    pub share: Vec<f64>,
-    /// Lower edge of the pointwise band.
-    pub lo: Vec<f64>,
-    /// Upper edge of the pointwise band.
-    pub hi: Vec<f64>,
-    /// Times at which waiting ended in vain, ascending.
-    pub censored: Vec<f64>,
-}
-
-impl Survival {
-    /// The estimate with its pointwise band at a level: Greenwood's variance on the scale of ln(−ln
-    /// S), which keeps the band between 0 and 1.
-    ///
-    /// Where the share is 0 that scale ends: the band there reaches from 0 to the upper edge before
-    /// it.
-    pub fn new(observations: &[Observation], level: f64) -> Self {
-        let mut sorted = observations.to_vec();
-        sorted.sort_by(|a, b| a.time.total_cmp(&b.time));
-        let z = normal_quantile(0.5 * (1.0 + level));
-        let mut found = Self {
-            times: Vec::new(),
-            share: Vec::new(),
-            lo: Vec::new(),
-            hi: Vec::new(),
-            censored: Vec::new(),
-        };
-        let (mut share, mut sum, mut at_risk) = (1.0_f64, 0.0, sorted.len() as f64);
-        let mut upper = 1.0;
-        for alike in sorted.chunk_by(|a, b| a.time.total_cmp(&b.time).is_eq()) {
-            let events = alike.iter().filter(|o| o.observed).count() as f64;
-            let time = alike[0].time;
-            found
-                .censored
-                .extend(alike.iter().filter(|o| !o.observed).map(|_| time));
-            if events > 0.0 {
-                share *= 1.0 - events / at_risk;
-                sum += events / (at_risk * (at_risk - events));
-                let (lo, hi) = if share > ROUNDING {
-                    let wide = z * sum.sqrt() / share.ln().abs();
-                    (share.powf(wide.exp()), share.powf((-wide).exp()))
-                } else {
-                    share = 0.0;
-                    (0.0, upper)
-                };
-                upper = hi;
-                found.times.push(time);
-                found.share.push(share);
-                found.lo.push(lo);
-                found.hi.push(hi);
-            }
-            at_risk -= alike.len() as f64;
-        }
+/// Where the share is 0 that scale ends: the band there reaches from 0 to the upper edge before
+/// it.
+pub fn kaplan_meier(observations: &[Observation], level: f64) -> Survival {
+    let mut sorted = observations.to_vec();
+    sorted.sort_by(|a, b| a.time.total_cmp(&b.time));
+    let z = normal_quantile(0.5 * (1.0 + level));
+    let mut found = Survival {
+        times: Vec::new(),
+        share: Vec::new(),
+        lo: Vec::new(),
+        hi: Vec::new(),
+        censored: Vec::new(),
+    };
+    let (mut share, mut sum, mut at_risk) = (1.0_f64, 0.0, sorted.len() as f64);
+    let mut upper = 1.0;
+    for alike in sorted.chunk_by(|a, b| a.time.total_cmp(&b.time).is_eq()) {
+        let events = alike.iter().filter(|o| o.observed).count() as f64;
+        let time = alike[0].time;
         found
-    }
-
-    /// The time by which the event has happened to half; infinite if it has not by the end.
-    pub fn median(&self) -> f64 {
-        let Some(i) = self.share.iter().position(|&s| s <= 0.5 + ROUNDING) else {
-            return f64::INFINITY;
-        };
-        // Where exactly half is left until a next event, every time between is a median: the middle
-        // is what an ordinary median of an even number takes.
-        match self.times.get(i + 1) {
-            Some(next) if self.share[i] >= 0.5 - ROUNDING => 0.5 * (self.times[i] + next),
-            _ => self.times[i],
+            .censored
+            .extend(alike.iter().filter(|o| !o.observed).map(|_| time));
+        if events > 0.0 {
+            share *= 1.0 - events / at_risk;
+            sum += events / (at_risk * (at_risk - events));
+            let (lo, hi) = if share > Survival::ROUNDING {
+                let wide = z * sum.sqrt() / share.ln().abs();
+                (share.powf(wide.exp()), share.powf((-wide).exp()))
+            } else {
+                share = 0.0;
+                (0.0, upper)
+            };
+            upper = hi;
+            found.times.push(time);
+            found.share.push(share);
+            found.lo.push(lo);
+            found.hi.push(hi);
         }
+        at_risk -= alike.len() as f64;
     }
+    found
 }
 
 /// The median by [`Survival::median`], without the band: what a bootstrap asks for thousands of
@@ -146,8 +112,8 @@ pub(super) fn median(observations: &mut [Observation]) -> f64 {
             return if exactly { 0.5 * (at + o.time) } else { at };
         }
         share *= 1.0 - 1.0 / (n - i) as f64;
-        if share <= 0.5 + ROUNDING {
-            reached = Some((o.time, share >= 0.5 - ROUNDING));
+        if share <= 0.5 + Survival::ROUNDING {
+            reached = Some((o.time, share >= 0.5 - Survival::ROUNDING));
         }
     }
     reached.map_or(f64::INFINITY, |(at, _)| at)
@@ -185,7 +151,7 @@ mod tests {
 
     #[test]
     fn the_textbook_curve() {
-        let found = Survival::new(&treated(), 0.95);
+        let found = kaplan_meier(&treated(), 0.95);
         assert_eq!(found.times, [6.0, 7.0, 10.0, 13.0, 16.0, 22.0, 23.0]);
         // Products of (1 − d/n): 18/21, 16/17, 14/15, 11/12, 10/11, 6/7, 5/6.
         let expected = [0.8571, 0.8067, 0.7529, 0.6902, 0.6275, 0.5378, 0.4482];
@@ -204,13 +170,13 @@ mod tests {
     #[test]
     fn without_censoring_it_is_the_share_that_is_left_and_the_ordinary_median() {
         let times = [5.0, 1.0, 4.0, 2.0];
-        let found = Survival::new(&times.map(Observation::at), 0.9);
+        let found = kaplan_meier(&times.map(Observation::at), 0.9);
         for (s, e) in found.share.iter().zip([0.75, 0.5, 0.25, 0.0]) {
             assert!((s - e).abs() < 1e-12);
         }
         assert_eq!(found.median(), 3.0);
         let never = [Observation::later_than(3.0); 3];
-        assert_eq!(Survival::new(&never, 0.9).median(), f64::INFINITY);
+        assert_eq!(kaplan_meier(&never, 0.9).median(), f64::INFINITY);
     }
 
     #[test]
@@ -225,7 +191,7 @@ mod tests {
                     observed: mask >> i & 1 == 1,
                 })
                 .collect();
-            let curve = Survival::new(&all, 0.9).median();
+            let curve = kaplan_meier(&all, 0.9).median();
             assert_eq!(median(&mut all.clone()), curve, "{mask:b}");
         }
     }

@@ -1,7 +1,8 @@
 //! The tidy table of events as Parquet.
 
+use ontogeny_results::compare::EventRow;
+
 use super::error::CompareError;
-use super::outcome::EventRow;
 use crate::columns::{Column, to_parquet};
 
 /// One row for each arm, stage, seed and event:

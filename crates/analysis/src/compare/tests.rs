@@ -1,7 +1,7 @@
 //! Whole comparisons of planted runs.
 
 use super::*;
-use crate::stages::{Stage, StageName};
+use crate::stages::Stage;
 use crate::table::MeasureRow;
 
 /// Rows of a replica with 64 tokens a step.
@@ -23,12 +23,7 @@ pub(super) fn rows(replica: &str, steps: &[u64], measures: &[(&str, &[f64])]) ->
 /// A stage of a name.
 pub(super) fn stage(name: &str, start: f64, end: Option<f64>) -> Stage {
     Stage {
-        name: match name {
-            "bigram" => StageName::Bigram,
-            "ngram" => StageName::Ngram,
-            "induction" => StageName::Induction,
-            _ => StageName::Unnamed,
-        },
+        name: name.parse().unwrap(),
         start,
         start_lo: start,
         start_hi: start,

@@ -80,7 +80,6 @@ mod looks;
 mod naming;
 mod online;
 mod optimize;
-mod outcome;
 mod place;
 mod settings;
 mod smooth;
@@ -95,13 +94,15 @@ pub use curve::{Curve, LEAST_POINTS};
 pub use error::StageError;
 pub use looks::{MOST_LOOKS, looks};
 pub use online::{Announcement, AnnouncementKind, Announcer, Followed, Replay, Withdrawn, replay};
-pub use outcome::{
+pub use ontogeny_results::stages::{
     Boundary, Direction, HeadRise, Shift, SmoothCurve, Stage, StageName, StageReport, ViewPlace,
 };
 pub use settings::{ErrorMeasures, StageSettings, View};
 
 use crate::table::MeasureRow;
 use facts::Facts;
+// What the modules here find is made of the types of the results.
+use ontogeny_results::stages as outcome;
 use smooth::Smooths;
 pub(crate) use valley::Valley;
 

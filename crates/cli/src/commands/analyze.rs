@@ -10,18 +10,18 @@ use std::time::Instant;
 use anyhow::Result;
 use ontogeny_analysis::llc::{Baseline, Draws, LlcSettings};
 use ontogeny_analysis::sampler;
-use ontogeny_analysis::stages::{self, StageReport, StageSettings};
+use ontogeny_analysis::stages::{self, StageSettings};
 use ontogeny_analysis::table::MeasureRow;
 use ontogeny_analysis::{
     AnalysisError, GroupPlan, LlcData, LlcPlan, Plan, ReplicaPlan, Settings, Streams, analyze,
 };
 use ontogeny_data::Split;
 use ontogeny_model::device::Chosen;
+use ontogeny_results::stages::ReplicaStages;
 use ontogeny_store::{CheckpointFolder, RunFolder, Step};
 use ontogeny_training::config::{self, AnalysisSection, RunConfig, StagesSection};
 use ontogeny_training::{Group, Run, tokens_seen};
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Finish, SCHEMA, dynamics, print_json, shown};
@@ -44,15 +44,6 @@ pub struct Analysed {
     pub stages: Vec<ReplicaStages>,
     /// Seconds spent, in this call.
     pub seconds: f64,
-}
-
-/// Stages of one replica.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct ReplicaStages {
-    /// Its name.
-    pub replica: String,
-    /// What was found.
-    pub report: StageReport,
 }
 
 /// `ontogeny analyze RUN`.
@@ -238,7 +229,7 @@ pub fn print_stages(analysed: &Analysed) {
 
             outln!(
                 "  {:<15} {:>6.0} to {end:<22} Δloss {:+.3}{llc}",
-                stage.name.as_str(),
+                stage.name,
                 stage.start,
                 stage.delta_loss
             );

@@ -12,13 +12,13 @@ use ontogeny_analysis::compare::{
 use ontogeny_analysis::dynamics::Dynamics;
 use ontogeny_analysis::table::MeasureRow;
 use ontogeny_data::{Language, Source};
-use ontogeny_report::compare::{CompareInput, markdown, page};
+use ontogeny_report::compare::{CompareInput, RunEntry, markdown, page};
+use ontogeny_results::stages::ReplicaStages;
 use ontogeny_store::{RunFolder, create_folder, rfc3339, write_atomically};
 use ontogeny_training::Run;
 use ontogeny_training::config::RunConfig;
 use serde_json::json;
 
-use super::analyze::ReplicaStages;
 use super::{SCHEMA, print_json, shown};
 use super::{dynamics, report};
 use crate::arguments::{CompareArguments, CompareAxis, CompareEvent, ComparePairs};
@@ -88,8 +88,8 @@ pub fn command(a: &CompareArguments, json: bool) -> Result<()> {
         Some(out) => out.clone(),
         None => experiments[0].root.join(FOLDER),
     };
-    let input = page_input(&experiments, &names, &found, differing, notes)?;
-    write(&out, &input, &found)?;
+    let input = page_input(&experiments, &names, found, differing, notes);
+    write(&out, &input)?;
     if json {
         let mut printed = serde_json::to_value(&input)?;
         printed["schema"] = json!(SCHEMA);
@@ -359,41 +359,42 @@ fn missing(experiments: &[Experiment]) -> Vec<String> {
 fn page_input(
     experiments: &[Experiment],
     names: &[String],
-    found: &Comparison,
+    comparison: Comparison,
     differing: Vec<String>,
     notes: Vec<String>,
-) -> Result<CompareInput> {
+) -> CompareInput {
     let mut title: Vec<&str> = experiments.iter().map(|e| e.name.as_str()).collect();
     title.dedup();
-    // The page has types of its own with the same fields.
-    let mut value = serde_json::to_value(found)?;
-    let one = experiments.iter().map(|e| e.dynamics.as_ref());
-    value["dynamics"] = json!(one.collect::<Vec<_>>());
-    value["title"] = json!(title.join(", "));
-    value["runs"] = json!(
-        experiments
-            .iter()
-            .map(|e| json!({ "name": e.name, "folder": shown(&e.root), "key": e.run.key.to_string() }))
-            .collect::<Vec<_>>()
-    );
-    value["version"] = json!(env!("CARGO_PKG_VERSION"));
-    value["created"] = json!(rfc3339(std::time::SystemTime::now()));
-    value["command"] = json!(typed());
-    value["differing"] = json!(differing);
-    value["notes"] = json!(notes);
-    let mut input: CompareInput = serde_json::from_value(value)?;
-    // Paths carry the names that their arms have in their own run.
+    // Paths get the names that their arms have in the comparison.
     let mut at = 0;
-    for (experiment, dynamics) in experiments.iter().zip(&mut input.dynamics) {
+    let dynamics = experiments.iter().map(|experiment| {
         let own = own_arms(experiment);
+        let names = &names[at..];
+        at += own.len();
+        let mut dynamics = experiment.dynamics.clone();
         for path in dynamics.iter_mut().flat_map(|d| &mut d.paths) {
             if let Some(i) = own.iter().position(|(name, _)| *name == path.arm) {
-                path.arm.clone_from(&names[at + i]);
+                path.arm.clone_from(&names[i]);
             }
         }
-        at += own.len();
+        dynamics
+    });
+    let runs = experiments.iter().map(|e| RunEntry {
+        name: e.name.clone(),
+        folder: shown(&e.root),
+        key: e.run.key.to_string(),
+    });
+    CompareInput {
+        title: title.join(", "),
+        runs: runs.collect(),
+        created: rfc3339(std::time::SystemTime::now()),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        command: typed(),
+        differing,
+        comparison,
+        dynamics: dynamics.collect(),
+        notes,
     }
-    Ok(input)
 }
 
 /// The command line, so that the page can say how it was made.
@@ -406,13 +407,13 @@ fn typed() -> String {
         .join(" ")
 }
 
-fn write(out: &Path, input: &CompareInput, found: &Comparison) -> Result<()> {
+fn write(out: &Path, input: &CompareInput) -> Result<()> {
     create_folder(out)?;
     let mut value = serde_json::to_value(input)?;
     value["schema"] = json!(SCHEMA);
     write_atomically(
         &out.join("compare.parquet"),
-        &events_parquet(&found.events)?,
+        &events_parquet(&input.comparison.events)?,
     )?;
     write_atomically(
         &out.join("compare.md"),

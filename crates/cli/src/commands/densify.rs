@@ -3,11 +3,12 @@
 use std::time::Instant;
 
 use anyhow::Result;
+use ontogeny_results::stages::ReplicaStages;
 use ontogeny_store::{RunFolder, Step, fill_gaps};
 use ontogeny_training::{Densified, Group, Run, TrainingError, densify, reached};
 use serde_json::{Value, json};
 
-use super::analyze::{self, ReplicaStages, STAGES};
+use super::analyze::{self, STAGES};
 use super::{Finish, SCHEMA, print_json, report, shown, typed};
 use crate::arguments::DensifyArguments;
 use crate::failure::InFile;

@@ -10,14 +10,13 @@ use ontogeny_analysis::table::MeasureRow;
 use ontogeny_analysis::{loss_of, paired};
 use ontogeny_model::Loss;
 use ontogeny_model::device::{self, DeviceEntry};
-use ontogeny_report::{
-    Provenance, ReplicaReport, ReportInput, Row, Selection, Stage, Stages, TrainingPoint, render,
-};
+use ontogeny_report::{Provenance, ReplicaReport, ReportInput, Selection, TrainingPoint, render};
+use ontogeny_results::stages::{ReplicaStages, Stage, StageReport};
 use ontogeny_store::{KeyBuilder, RunFolder, read_series, read_whole_lines, write_atomically};
 use ontogeny_training::{Replica, Run};
 use serde_json::json;
 
-use super::analyze::{self, Analysed, ReplicaStages, STAGES, TABLE, TIMES};
+use super::analyze::{self, Analysed, STAGES, TABLE, TIMES};
 use super::{SCHEMA, dynamics, print_json, shown};
 use crate::arguments::FolderArguments;
 use crate::failure::InFile;
@@ -153,11 +152,7 @@ fn input(
             command: command.to_owned(),
         },
         estimator: analyze::estimator(&run.config),
-        // The page has types of its own with the same fields.
-        dynamics: match dynamics::read(folder)? {
-            Some(found) => Some(serde_json::from_value(serde_json::to_value(found)?)?),
-            None => None,
-        },
+        dynamics: dynamics::read(folder)?,
         replicas: replicas(run, folder, analysed)?,
         warnings: Vec::new(),
         notes: run
@@ -189,15 +184,9 @@ fn replicas(run: &Run, folder: &RunFolder, analysed: &Analysed) -> Result<Vec<Re
             points.entry(replica.to_owned()).or_default().push(point);
         }
     }
-    let mut rows: HashMap<&str, Vec<Row>> = HashMap::new();
+    let mut rows: HashMap<&str, Vec<MeasureRow>> = HashMap::new();
     for row in &analysed.rows {
-        rows.entry(&row.replica).or_default().push(Row {
-            step: row.step,
-            tokens: row.tokens,
-            values: row.values.clone(),
-            vectors: row.vectors.clone(),
-            words: row.words.clone(),
-        });
+        rows.entry(&row.replica).or_default().push(row.clone());
     }
     let ends = checks::ends(folder.root());
     run.replicas()
@@ -208,13 +197,7 @@ fn replicas(run: &Run, folder: &RunFolder, analysed: &Analysed) -> Result<Vec<Re
                 .find(|e| e.name == *name)
                 .and_then(|e| e.frozen_at);
             let found = analysed.stages.iter().find(|s| s.replica == *name);
-            let stages = match found {
-                // The page has types of its own with the same fields.
-                Some(found) => {
-                    serde_json::from_value::<Stages>(serde_json::to_value(&found.report)?)?
-                }
-                None => Stages::default(),
-            };
+            let stages = found.map_or_else(StageReport::default, |found| found.report.clone());
             Ok(ReplicaReport {
                 name: name.clone(),
                 arm: replica.entry.arm.clone(),
@@ -256,7 +239,7 @@ fn metrics(folder: &RunFolder) -> Result<Vec<serde_json::Value>> {
 fn selection(
     replica: &Replica,
     rows: &[MeasureRow],
-    stages: &Stages,
+    stages: &StageReport,
     level: f64,
 ) -> Vec<Selection> {
     let own = |row: &&MeasureRow| row.replica == replica.entry.name;

@@ -1,7 +1,7 @@
 //! run.json, metrics.jsonl and table.jsonl.
 
 use anyhow::Result;
-use ontogeny_analysis::table::MeasureRow;
+use ontogeny_analysis::table::{MeasureRow, parse_row};
 use ontogeny_store::{RunFolder, Series, read_series};
 use serde_json::{Value, json};
 
@@ -97,8 +97,7 @@ impl Adapter for RunFiles {
             _ => {
                 // As `stages` reads a run's table.
                 let text = String::from_utf8_lossy(content);
-                let rows: Result<Vec<MeasureRow>, _> =
-                    text.lines().map(MeasureRow::parse).collect();
+                let rows: Result<Vec<MeasureRow>, _> = text.lines().map(parse_row).collect();
                 Verdict::of(rows)
             }
         }

@@ -1,9 +1,12 @@
 // The axes of a comparison, colours of arms, and frames of small charts.
 
 const STAGES = ["unigram", "bigram", "ngram", "previous_token", "induction", "below_bag"];
-const stageLabel = (name) =>
+/** What the data say of a stage that is not one of these: {name, label, class}. */
+const stageNamed = (name) => data.names?.find((given) => given.name === name);
+const stageLabel = (name) => stageNamed(name)?.label ??
   ({ ngram: "n-gram", previous_token: "previous-token", below_bag: "induction*" })[name] ?? name.replaceAll("_", " ");
-const stageTone = (name) => (name === "below_bag" ? "var(--llc)" : `var(--stage-${STAGES.includes(name) ? name : "unnamed"})`);
+const stageClass = (name) => stageNamed(name)?.class ?? (STAGES.includes(name) ? name : "unnamed");
+const stageTone = (name) => (name === "below_bag" ? "var(--llc)" : `var(--stage-${stageClass(name)})`);
 
 const AXIS_LABELS = { step: "step", tokens: "tokens", exposures: "repeated triggers seen" };
 const axisLabel = (data) => AXIS_LABELS[data.axis] ?? `${data.loss} (nats per token)`;

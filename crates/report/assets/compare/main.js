@@ -98,8 +98,9 @@ function build() {
 function stageLegend(parent) {
   const list = html("ul", { class: "arms" }, parent);
   const drawn = new Set(data.timelines.flatMap((t) => t.seeds.flatMap((s) => s.stages.map((g) => g[0]))));
-  for (const name of [...STAGES, "unnamed"].filter((s) => drawn.has(s))) {
-    html("span", { class: `chip ${name}` }, html("li", {}, list), stageLabel(name));
+  const given = (data.names ?? []).map((stage) => stage.name);
+  for (const name of [...STAGES, ...given, "unnamed"].filter((s) => drawn.has(s))) {
+    html("span", { class: `chip ${stageClass(name)}` }, html("li", {}, list), stageLabel(name));
   }
   if (data.stages.some((s) => s.stage === "below_bag")) {
     const item = html("li", {}, list);

@@ -34,7 +34,7 @@ pub fn document(input: &CompareInput) -> String {
     let _ = writeln!(
         text,
         "\n{} arms of {}; made {} by `{}`.",
-        input.arms.len(),
+        input.comparison.arms.len(),
         folders.join(", "),
         moment(&input.created),
         input.command
@@ -51,8 +51,8 @@ pub fn document(input: &CompareInput) -> String {
          half. p is the log-rank test's by permutation of seeds, adjusted over all rows of its table by Holm's method. \
          induction* is the first checkpoint from which on the loss after repeated triggers stays more than 2 % below the bag-of-context \
          oracle's, which uses no detector.",
-        percent(input.level),
-        input.resamples
+        percent(input.comparison.level),
+        input.comparison.resamples
     );
     for note in &input.notes {
         let _ = writeln!(text, "\n{note}");

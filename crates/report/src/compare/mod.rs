@@ -10,7 +10,4 @@ pub mod page;
 mod table;
 mod words;
 
-pub use input::{
-    Arm, ArmStage, Axis, CompareInput, Curve, Dose, DoseFit, Effect, EqualLoss, Estimate, Event,
-    EventRow, LevelFigures, MeasureCurves, RunEntry, SeedLine, StageFigures, Survival, Timeline,
-};
+pub use input::{CompareInput, RunEntry};

@@ -1,14 +1,19 @@
 //! The comparison as one offline HTML document.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
+
+use ontogeny_results::compare::Comparison;
+use ontogeny_results::stages::StageName;
 
 use super::input::CompareInput;
 use super::table::{Table, all};
-use super::words::{event_label, percent, stage_label, unit};
+use super::words::{percent, stage_label, unit};
 use crate::html::{escape, escape_json};
 use crate::number::{moment, setting};
 use crate::page::{POLICY, STYLE};
 use crate::series::shown;
+use crate::verdict::{label, own_class};
 
 const OWN_STYLE: &str = include_str!("../../assets/compare/style.css");
 
@@ -78,7 +83,7 @@ const CAPTION_STAGES: &str = "<p class=\"caption\">Medians over seeds with their
     2 % below the bag-of-context oracle’s.</p>\n";
 
 fn header(html: &mut String, input: &CompareInput) {
-    let seeds: usize = input.arms.iter().map(|a| a.seeds.len()).sum();
+    let seeds: usize = input.comparison.arms.iter().map(|a| a.seeds.len()).sum();
     let _ = writeln!(
         html,
         "<header>\n<p class=\"kicker\">{} · {}</p>\n<h1>{}</h1>\n<p class=\"summary\">{} arms, {seeds} replicas; \
@@ -93,8 +98,8 @@ fn header(html: &mut String, input: &CompareInput) {
         ),
         escape(&moment(&input.created)),
         escape(&input.title),
-        input.arms.len(),
-        event_label(input.event),
+        input.comparison.arms.len(),
+        input.comparison.event.name(),
         escape(&unit(input)),
         match input.differing.as_slice() {
             [] => String::new(),
@@ -113,11 +118,12 @@ fn header(html: &mut String, input: &CompareInput) {
 
 /// Which differences hold after adjustment.
 fn verdict(input: &CompareInput) -> String {
-    if input.effects.is_empty() {
+    if input.comparison.effects.is_empty() {
         return "There is no pair of arms with a stage to compare.".to_owned();
     }
-    let alpha = 1.0 - input.level;
+    let alpha = 1.0 - input.comparison.level;
     let hold: Vec<String> = input
+        .comparison
         .effects
         .iter()
         .filter(|e| e.p_holm <= alpha)
@@ -134,7 +140,7 @@ fn verdict(input: &CompareInput) -> String {
             )
         })
         .collect();
-    let count = input.effects.len();
+    let count = input.comparison.effects.len();
     match hold.len() {
         0 => format!(
             "Of {count} comparisons none holds at p = {} after adjustment for their number.",
@@ -219,22 +225,40 @@ fn provenance(html: &mut String, input: &CompareInput) {
         "<div><dt>Intervals</dt><dd>{} over {} resamples</dd></div>\n\
          <div><dt>Tests</dt><dd>all exchanges of seeds, or {} at random where there are more</dd></div>\n</dl>\n\
          <p class=\"again\">Made by</p>\n<pre class=\"command\">{}</pre>\n</section>",
-        percent(input.level),
-        input.resamples,
-        input.permutations,
+        percent(input.comparison.level),
+        input.comparison.resamples,
+        input.comparison.permutations,
         escape(&input.command)
     );
 }
 
 /// What the scripts draw: the figures, without the tidy table, and six digits of each.
 fn data(input: &CompareInput) -> String {
-    let page = CompareInput {
-        events: Vec::new(),
-        ..input.clone()
-    };
+    let mut page = input.clone();
+    page.comparison.events.clear();
     let mut value = serde_json::to_value(&page).unwrap_or_default();
     rounded(&mut value);
+    let names = names(&input.comparison);
+    if !names.is_empty() {
+        value["names"] = names.into();
+    }
     escape_json(&value.to_string())
+}
+
+/// Label and class of the stages whose class is not spelled like their name, in order.
+fn names(comparison: &Comparison) -> Vec<serde_json::Value> {
+    let seeds = comparison.timelines.iter().flat_map(|t| &t.seeds);
+    let drawn = seeds.flat_map(|seed| seed.stages.iter().map(|(name, ..)| name));
+    let listed = comparison.stages.iter().map(|figures| &figures.stage);
+    let all: BTreeSet<StageName> = drawn
+        .chain(listed)
+        .filter_map(|name| name.parse().ok())
+        .collect();
+    let described = |name: StageName| {
+        let class = own_class(name)?;
+        Some(serde_json::json!({ "name": name, "label": label(name), "class": class }))
+    };
+    all.into_iter().filter_map(described).collect()
 }
 
 fn rounded(value: &mut serde_json::Value) {
@@ -251,7 +275,7 @@ fn rounded(value: &mut serde_json::Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compare::{Arm, ArmStage, Effect, Estimate, StageFigures};
+    use ontogeny_results::compare::{Arm, ArmStage, Effect, Estimate, StageFigures};
 
     #[test]
     fn a_page_says_what_holds_and_escapes_what_it_is_given() {
@@ -262,34 +286,37 @@ mod tests {
         };
         let input = CompareInput {
             title: "a <b>".into(),
-            level: 0.9,
-            arms: vec![Arm {
-                name: "</script>".into(),
-                last: 4000.0,
-                ..Arm::default()
-            }],
-            stages: vec![StageFigures {
-                stage: "below_bag".into(),
-                arms: vec![ArmStage {
-                    arm: "</script>".into(),
-                    found: 3,
-                    seeds: 8,
-                    onset: known(1000.0),
-                    ..ArmStage::default()
+            comparison: Comparison {
+                level: 0.9,
+                arms: vec![Arm {
+                    name: "</script>".into(),
+                    last: 4000.0,
+                    ..Arm::default()
                 }],
-            }],
-            effects: vec![
-                Effect {
-                    stage: "induction".into(),
-                    earlier: known(0.9),
-                    p_holm: 0.01,
-                    ..Effect::default()
-                },
-                Effect {
-                    p_holm: f64::NAN,
-                    ..Effect::default()
-                },
-            ],
+                stages: vec![StageFigures {
+                    stage: "below_bag".into(),
+                    arms: vec![ArmStage {
+                        arm: "</script>".into(),
+                        found: 3,
+                        seeds: 8,
+                        onset: known(1000.0),
+                        ..ArmStage::default()
+                    }],
+                }],
+                effects: vec![
+                    Effect {
+                        stage: "induction".into(),
+                        earlier: known(0.9),
+                        p_holm: 0.01,
+                        ..Effect::default()
+                    },
+                    Effect {
+                        p_holm: f64::NAN,
+                        ..Effect::default()
+                    },
+                ],
+                ..Comparison::default()
+            },
             ..CompareInput::default()
         };
         let page = render(&input);
@@ -300,5 +327,26 @@ mod tests {
         assert!(page.contains("<b>1000</b> <span class=\"aside\">[500, &gt; 4000]</span>"));
         assert!(!page.contains("NaN"));
         assert!(!page.contains("src=") && page.contains("default-src 'none'"));
+    }
+
+    #[test]
+    fn stages_without_a_colour_of_their_own_bring_their_class() {
+        let figures = |stage: &str| StageFigures {
+            stage: stage.into(),
+            arms: Vec::new(),
+        };
+        let mut input = CompareInput::default();
+        input.comparison.stages = vec![figures("bigram"), figures("below_bag")];
+        assert!(!data(&input).contains("names"));
+        input.comparison.stages.push(figures("rank10"));
+        input.comparison.stages.push(figures("rank2"));
+        let data: serde_json::Value = serde_json::from_str(&data(&input)).unwrap();
+        assert_eq!(
+            data["names"],
+            serde_json::json!([
+                { "name": "rank2", "label": "rank 2", "class": "tone-3" },
+                { "name": "rank10", "label": "rank 10", "class": "tone-5" },
+            ])
+        );
     }
 }

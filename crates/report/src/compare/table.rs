@@ -1,7 +1,9 @@
 //! The tables of a comparison as rows of text: one source for Markdown, the terminal and the page.
 
-use super::input::{Axis, CompareInput, DoseFit};
-use super::words::{event_label, median, p_value, place, stage_label, unit, with_interval};
+use ontogeny_results::compare::{Axis, DoseFit};
+
+use super::input::CompareInput;
+use super::words::{median, p_value, place, stage_label, unit, with_interval};
 use crate::number::figure;
 
 /// Losses of the table of equal loss, which has more.
@@ -59,9 +61,9 @@ fn stages(input: &CompareInput) -> Table {
             ("end", true),
         ],
     );
-    for figures in &input.stages {
+    for figures in &input.comparison.stages {
         for arm in &figures.arms {
-            let last = input.arms.iter().find(|a| a.name == arm.arm);
+            let last = input.comparison.arms.iter().find(|a| a.name == arm.arm);
             let last = last.map_or(f64::NAN, |a| a.last);
             let end = match figures.stage.as_str() {
                 "below_bag" => "–".to_owned(),
@@ -81,14 +83,14 @@ fn stages(input: &CompareInput) -> Table {
 }
 
 fn effects(input: &CompareInput) -> Table {
-    let contrast = match input.axis {
+    let contrast = match input.comparison.axis {
         Axis::Loss => "difference of medians",
         _ => "ratio of medians",
     };
     let mut table = Table::new(
         format!(
             "Arms compared by the {} of each stage",
-            event_label(input.event)
+            input.comparison.event.name()
         ),
         &[
             ("stage", false),
@@ -100,7 +102,7 @@ fn effects(input: &CompareInput) -> Table {
             ("p (Holm)", true),
         ],
     );
-    for e in &input.effects {
+    for e in &input.comparison.effects {
         table.rows.push(vec![
             stage_label(&e.stage),
             e.arm.clone(),
@@ -115,15 +117,15 @@ fn effects(input: &CompareInput) -> Table {
 }
 
 fn dose(input: &CompareInput) -> Option<Table> {
-    let dose = input.dose.as_ref()?;
-    let slope = match (dose.log, input.axis) {
+    let dose = input.comparison.dose.as_ref()?;
+    let slope = match (dose.log, input.comparison.axis) {
         (true, Axis::Loss) => "nats per ln dose",
         (false, Axis::Loss) => "nats per unit",
         (true, _) => "exponent",
         (false, _) => "rate per unit",
     };
     let mut table = Table::new(
-        format!("The {} over {}", event_label(input.event), dose.knob),
+        format!("The {} over {}", input.comparison.event.name(), dose.knob),
         &[
             ("stage", false),
             (slope, true),
@@ -155,14 +157,14 @@ fn slope_text(fit: &DoseFit) -> String {
 }
 
 fn equal_loss(input: &CompareInput) -> Option<Table> {
-    let found = input.equal_loss.as_ref()?;
+    let found = input.comparison.equal_loss.as_ref()?;
     let n = found.levels.len();
     // Levels spread over all of them, the last among them.
     let shown: Vec<usize> = (1..=LEVELS.min(n))
         .map(|i| i * (n - 1) / LEVELS.min(n))
         .collect();
     let mut table = Table::new(
-        format!("Arms at equal {}", input.loss),
+        format!("Arms at equal {}", input.comparison.loss),
         &[("measure", false), ("arm", false), ("seeds", true)],
     );
     for &i in &shown {

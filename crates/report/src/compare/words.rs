@@ -1,34 +1,28 @@
 //! How figures of a comparison are written.
 
-use super::input::{Axis, CompareInput, Estimate, Event};
+use ontogeny_results::compare::{Axis, Estimate};
+use ontogeny_results::stages::StageName;
+
+use super::input::CompareInput;
 use crate::number::{MISSING, compact, figure};
+use crate::verdict::label;
 
 /// What a stage is called.
 pub(super) fn stage_label(name: &str) -> String {
-    match name {
-        "ngram" => "n-gram".to_owned(),
-        "previous_token" => "previous-token".to_owned(),
-        "below_bag" => "induction*".to_owned(),
-        other => other.replace('_', " "),
-    }
-}
-
-/// What an event is called.
-pub(super) fn event_label(event: Event) -> &'static str {
-    match event {
-        Event::Onset => "onset",
-        Event::Half => "half",
-        Event::End => "end",
+    match name.parse::<StageName>() {
+        Ok(name) => label(name).into_owned(),
+        Err(_) if name == "below_bag" => "induction*".to_owned(),
+        Err(_) => name.replace('_', " "),
     }
 }
 
 /// What times are counted in, within a sentence.
 pub(super) fn unit(input: &CompareInput) -> String {
-    match input.axis {
+    match input.comparison.axis {
         Axis::Step => "steps".to_owned(),
         Axis::Tokens => "tokens".to_owned(),
         Axis::Exposures => "repeated triggers seen".to_owned(),
-        Axis::Loss => format!("{} (nats per token)", input.loss),
+        Axis::Loss => format!("{} (nats per token)", input.comparison.loss),
     }
 }
 
@@ -44,8 +38,8 @@ pub(super) fn place(axis: Axis, value: f64) -> String {
 
 /// A median with its interval: `1.3k [1.1k, 1.4k]`, `> 4000` where it was not reached.
 pub(super) fn median(input: &CompareInput, estimate: Estimate, last: f64) -> String {
-    let shown = |v: f64| place(input.axis, v);
-    let beyond = match input.axis {
+    let shown = |v: f64| place(input.comparison.axis, v);
+    let beyond = match input.comparison.axis {
         Axis::Loss => "< ",
         _ => "> ",
     };
@@ -128,5 +122,20 @@ mod tests {
         assert_eq!(interval(None, Some(1.5), None), "> 1.50");
         assert_eq!(p_value(0.00016), "2e−4");
         assert_eq!(p_value(0.0312), "0.031");
+    }
+
+    #[test]
+    fn stages_are_called_as_on_the_page_of_a_run() {
+        for (name, expected) in [
+            ("bigram", "bigram"),
+            ("ngram", "n-gram"),
+            ("previous_token", "previous-token"),
+            ("below_bag", "induction*"),
+            ("dmmse", "dMMSE"),
+            ("rank2", "rank 2"),
+            ("of_another_version", "of another version"),
+        ] {
+            assert_eq!(stage_label(name), expected);
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! How each measure of the example run moves, from knots read off real runs.
 
-use ontogeny_report::{Row, SmoothCurve};
+use ontogeny_results::stages::SmoothCurve;
+use ontogeny_results::table::MeasureRow;
 
 use crate::fixture::TOKENS_PER_STEP;
 
@@ -122,13 +123,13 @@ pub(crate) const DIVERGENCES: &[(&str, &[(f64, f64)])] = &[
 ];
 
 /// `delay` stretches the time of everything that happens.
-pub(crate) fn measures(step: f64, delay: f64, salt: f64) -> Row {
+pub(crate) fn measures(step: f64, delay: f64, salt: f64) -> MeasureRow {
     let time = step / delay;
     let noise = |size: f64, line: f64| size * wobble(step, salt * 17.0 + line);
-    let mut row = Row {
+    let mut row = MeasureRow {
         step: step as u64,
         tokens: step as u64 * TOKENS_PER_STEP,
-        ..Row::default()
+        ..MeasureRow::default()
     };
     let mut put = |name: &str, value: f64| {
         row.values.insert(name.to_owned(), value);

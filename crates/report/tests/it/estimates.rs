@@ -1,6 +1,7 @@
 //! Verdicts over estimates and λ̂ of parts of the network, read back.
 
-use ontogeny_report::{ReportInput, Row, render};
+use ontogeny_report::{ReportInput, render};
+use ontogeny_results::table::MeasureRow;
 use serde_json::{Value, json};
 
 use crate::fixture;
@@ -28,7 +29,7 @@ fn judged(components: &[&str]) -> ReportInput {
     input
 }
 
-fn verdict(row: &mut Row, of: &str, word: &str, reason: &str) {
+fn verdict(row: &mut MeasureRow, of: &str, word: &str, reason: &str) {
     row.words.insert(format!("llc_verdict{of}"), word.into());
     row.words.insert(format!("llc_reason{of}"), reason.into());
 }

@@ -2,9 +2,9 @@
 //! 4000 steps, measured at log-spaced checkpoints.
 
 use ontogeny_report::{
-    Boundary, Estimator, HeadRise, Provenance, ReplicaReport, ReportInput, Selection, Stage,
-    StageName, Stages, TrainingPoint,
+    Estimator, Provenance, ReplicaReport, ReportInput, Selection, TrainingPoint,
 };
+use ontogeny_results::stages::{Boundary, HeadRise, Stage, StageName, StageReport};
 
 use crate::curves::{DIVERGENCES, LLC, LOSS, along, measures, smooth, wobble};
 
@@ -184,7 +184,7 @@ fn replica(seed: u64) -> ReplicaReport {
             .iter()
             .map(|&step| measures(step as f64, delay, salt))
             .collect(),
-        stages: Stages {
+        stages: StageReport {
             boundaries: boundaries
                 .iter()
                 .filter(|boundary| place(boundary.0) < last)
@@ -193,6 +193,8 @@ fn replica(seed: u64) -> ReplicaReport {
                     lo: place(lo),
                     hi: place(hi),
                     evidence: 8.0,
+                    views: vec!["complexity".into()],
+                    places: Vec::new(),
                 })
                 .collect(),
             stages,

@@ -1,6 +1,8 @@
 //! What a rendered page holds, read back as a reader or a script would.
 
-use ontogeny_report::{ReplicaReport, ReportInput, Row, Stage, StageName, render};
+use ontogeny_report::{ReplicaReport, ReportInput, render};
+use ontogeny_results::stages::{Stage, StageName};
+use ontogeny_results::table::MeasureRow;
 use serde_json::Value;
 
 use crate::fixture;
@@ -204,7 +206,7 @@ fn a_page_of_nothing_is_still_a_page() {
     );
     let rowless = ReportInput {
         replicas: vec![ReplicaReport {
-            rows: vec![Row::default()],
+            rows: vec![MeasureRow::default()],
             ..ReplicaReport::default()
         }],
         ..ReportInput::default()

@@ -1,6 +1,7 @@
 //! Text and numbers that could break a page, and requests that it must not make.
 
-use ontogeny_report::{Boundary, render};
+use ontogeny_report::render;
+use ontogeny_results::stages::Boundary;
 use serde_json::Value;
 
 use crate::fixture;

@@ -5,9 +5,10 @@ use std::path::Path;
 
 use anyhow::Result;
 use ontogeny_analysis::table::{self, MeasureRow};
+use ontogeny_results::stages::ReplicaStages;
 use ontogeny_store::{Key, RunFolder, create_folder, hash_of_bytes, write_atomically};
 
-use super::{ReplicaStages, STAGES, TABLE};
+use super::{STAGES, TABLE};
 use crate::failure::InFile;
 use crate::place;
 

@@ -152,7 +152,7 @@ fn stage(stage: &Stage, found: &Found) {
     changes.extend(unseen.map(|c| format!("{} not measured", excerpt(&c.curve))));
     outln!(
         "  {:<15} {:>7.0} to {end:<9} {}",
-        stage.name.as_str(),
+        stage.name,
         stage.start,
         changes.join("  ")
     );

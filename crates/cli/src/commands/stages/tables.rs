@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Result, anyhow, bail};
 use ontogeny_analysis::series::{self, Wanted};
 use ontogeny_analysis::stages::{ErrorMeasures, StageSettings, View};
-use ontogeny_analysis::table::MeasureRow;
+use ontogeny_analysis::table::{MeasureRow, parse_row};
 use ontogeny_store::RunFolder;
 use ontogeny_training::ReplicaEnd;
 
@@ -61,7 +61,7 @@ pub fn of_run(a: &StagesArguments) -> Result<Table> {
     })?;
     let mut rows = Vec::new();
     for (i, line) in text.lines().enumerate() {
-        let row = MeasureRow::parse(line).map_err(|e| {
+        let row = parse_row(line).map_err(|e| {
             let damage = format!(
                 "line {}: {e}; `ontogeny analyze {}` writes the table anew",
                 i + 1,

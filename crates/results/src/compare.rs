@@ -1,10 +1,51 @@
-//! What a comparison gives.
+//! What a comparison of arms gives.
+//!
+//! Times are on the comparison's [`Axis`], in its unit. A time that lies beyond the end of the runs
+//! was not seen: it is absent or censored, never replaced by the last step.
 
 use serde::{Deserialize, Serialize};
 
-use super::axis::Axis;
-use super::events::Event;
-use super::survival::Survival;
+/// What the time of an event is measured in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Axis {
+    /// Optimizer updates.
+    #[default]
+    Step,
+    /// Tokens trained on.
+    Tokens,
+    /// Repeated triggers trained on: occurrences from which induction can be learned.
+    Exposures,
+    /// The least loss so far, in nats, which falls as training goes on.
+    Loss,
+}
+
+/// Which moment of a stage.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// The boundary it begins at.
+    #[default]
+    Onset,
+    /// Where its own measure has covered half of its change over the stage.
+    Half,
+    /// The boundary it ends at.
+    End,
+}
+
+impl Event {
+    /// All, in the order of time.
+    pub const ALL: [Self; 3] = [Self::Onset, Self::Half, Self::End];
+
+    /// `onset`, `half` or `end`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Onset => "onset",
+            Self::Half => "half",
+            Self::End => "end",
+        }
+    }
+}
 
 /// A figure with its interval. What is absent lies beyond what was seen: a median that was not
 /// reached by the end of the runs, an interval that goes on beyond them.
@@ -19,8 +60,8 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// What is not finite becomes absent.
-    pub(super) fn new(at: f64, lo: f64, hi: f64) -> Self {
+    /// A figure with its two ends; what is not finite becomes absent.
+    pub fn new(at: f64, lo: f64, hi: f64) -> Self {
         let there = |v: f64| v.is_finite().then_some(v);
         Self {
             at: there(at),
@@ -30,14 +71,14 @@ impl Estimate {
     }
 
     /// A mean with its interval, if it has one.
-    pub(super) fn of_mean((at, interval): (f64, Option<(f64, f64)>)) -> Self {
+    pub fn of_mean((at, interval): (f64, Option<(f64, f64)>)) -> Self {
         let (lo, hi) = interval.unwrap_or((f64::NAN, f64::NAN));
         Self::new(at, lo, hi)
     }
 }
 
 /// Everything that was compared.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
     /// What times are measured in.
     pub axis: Axis,
@@ -70,7 +111,7 @@ pub struct Comparison {
 }
 
 /// One arm.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Arm {
     /// Its name, unique in the comparison.
     pub name: String,
@@ -97,7 +138,7 @@ pub struct StageFigures {
 }
 
 /// One stage in one arm.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ArmStage {
     /// The arm.
     pub arm: String,
@@ -118,8 +159,45 @@ pub struct ArmStage {
     pub survival: Option<Survival>,
 }
 
-/// How two arms differ in one stage.
+/// The product-limit estimate of the share that an event has not happened to (Kaplan and Meier
+/// 1958).
+///
+/// A step function: 1 before the first of `times`, `share[i]` from `times[i]` on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Survival {
+    /// Times at which the event happened, ascending.
+    pub times: Vec<f64>,
+    /// Share that it has not happened to from then on.
+    pub share: Vec<f64>,
+    /// Lower edge of the pointwise band.
+    pub lo: Vec<f64>,
+    /// Upper edge of the pointwise band.
+    pub hi: Vec<f64>,
+    /// Times at which waiting ended in vain, ascending.
+    pub censored: Vec<f64>,
+}
+
+impl Survival {
+    /// Shares that differ by less are the same: rounding of a product of a few dozen ratios.
+    pub const ROUNDING: f64 = 1e-9;
+
+    /// The time by which the event has happened to half; infinite if it has not by the end.
+    pub fn median(&self) -> f64 {
+        let half = |share: &f64| *share <= 0.5 + Self::ROUNDING;
+        let Some(i) = self.share.iter().position(half) else {
+            return f64::INFINITY;
+        };
+        // Where exactly half is left until a next event, every time between is a median: the middle
+        // is what an ordinary median of an even number takes.
+        match self.times.get(i + 1) {
+            Some(next) if self.share[i] >= 0.5 - Self::ROUNDING => 0.5 * (self.times[i] + next),
+            _ => self.times[i],
+        }
+    }
+}
+
+/// How two arms differ in one stage.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Effect {
     /// The stage.
     pub stage: String,

@@ -1,9 +1,15 @@
+//! The stages of development that were found in a replica, and the boundaries between them.
+
+mod name;
+
+pub use name::{StageName, UnknownStage};
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 /// The place between two episodes of change where the speed is least.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Boundary {
     /// Step, the middle of the posterior.
     pub at: f64,
@@ -22,7 +28,7 @@ pub struct Boundary {
 }
 
 /// A boundary as one view shows it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ViewPlace {
     /// The view.
     pub view: String,
@@ -73,7 +79,7 @@ impl Direction {
 }
 
 /// A measure of behaviour that changed during a stage.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Shift {
     /// The measure, as in the table.
     pub measure: String,
@@ -83,41 +89,8 @@ pub struct Shift {
     pub to: f64,
 }
 
-/// What a stage is called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StageName {
-    /// The model ends nearer to the unigram oracle than to any other, and as near as it ever comes.
-    Unigram,
-    /// The model comes as near to the bigram oracle as it ever does.
-    Bigram,
-    /// The model nears the trigram oracle and no longer the bigram one.
-    Ngram,
-    /// A previous-token head forms, without a behaviour that has a name of its own.
-    PreviousToken,
-    /// The loss after repeated triggers falls below what order-free statistics of the context can
-    /// give.
-    Induction,
-    /// None of these.
-    Unnamed,
-}
-
-impl StageName {
-    /// The name as tables and JSON spell it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            StageName::Unigram => "unigram",
-            StageName::Bigram => "bigram",
-            StageName::Ngram => "ngram",
-            StageName::PreviousToken => "previous_token",
-            StageName::Induction => "induction",
-            StageName::Unnamed => "unnamed",
-        }
-    }
-}
-
 /// A head score that rose during a stage.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct HeadRise {
     /// The head as `layer.head`.
     pub head: String,
@@ -130,7 +103,7 @@ pub struct HeadRise {
 }
 
 /// One episode of change.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Stage {
     /// Its name.
     pub name: StageName,
@@ -179,7 +152,7 @@ pub struct Stage {
 }
 
 /// A smoothed curve on an even grid of ln(step + 1).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct SmoothCurve {
     /// The measure.
     pub name: String,
@@ -196,7 +169,7 @@ pub struct SmoothCurve {
 }
 
 /// What was found in one replica.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct StageReport {
     /// Boundaries by step.
     pub boundaries: Vec<Boundary>,
@@ -204,4 +177,13 @@ pub struct StageReport {
     pub stages: Vec<Stage>,
     /// λ̂, loss and behaviour, smoothed.
     pub smooth: Vec<SmoothCurve>,
+}
+
+/// The stages of one replica of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReplicaStages {
+    /// Its name.
+    pub replica: String,
+    /// What was found.
+    pub report: StageReport,
 }
