@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::curve::log_step;
-use super::outcome::{Boundary, Direction, HeadRise, Shift};
+use super::outcome::{Boundary, Direction, HeadRise, Shift, StageName};
 use super::settings::StageSettings;
 use super::smooth::Smooths;
 use crate::paired;
@@ -181,6 +181,33 @@ impl<'a> Facts<'a> {
             .filter_map(|name| Some((name[prefix.len()..].to_owned(), self.at(name, x)?.0)))
             .min_by(|(_, a), (_, b)| a.total_cmp(b))
             .map(|(name, divergence)| (name, divergence.max(0.0)))
+    }
+
+    /// The predictors that stages may be called after by nearness alone, in the order of their
+    /// names: those that are not about sequences of tokens, for which there are rules of their own.
+    pub fn predictors(&self) -> Vec<StageName> {
+        let prefix = "divergence.";
+        let named = |name: &str| name[prefix.len()..].parse::<StageName>().ok();
+        let by_nearness = |name: &StageName| {
+            matches!(
+                name,
+                StageName::Uniform
+                    | StageName::Zero
+                    | StageName::TaskMean
+                    | StageName::Dmmse
+                    | StageName::Ridge
+                    | StageName::Rank(_)
+                    | StageName::Polygon { .. }
+            )
+        };
+        let mut found: Vec<StageName> = self
+            .smooths
+            .names(prefix)
+            .filter_map(named)
+            .filter(by_nearness)
+            .collect();
+        found.sort_unstable();
+        found
     }
 
     /// Head scores that rise by at least `least` over stage `k`, the largest rise first.

@@ -4,6 +4,9 @@
 //! with the same thing is unnamed, because nothing new began in it. Behaviour outranks structure: a
 //! stage in which the model nears the trigram oracle is called after that, though a previous-token
 //! head formed in it and made it possible.
+//!
+//! Where a source has exact predictors beside those of sequences of tokens, a stage is called after
+//! the one that the network is nearest to at its end.
 
 use super::facts::Facts;
 use super::outcome::StageName;
@@ -30,6 +33,15 @@ pub(super) fn names(facts: &Facts<'_>) -> Vec<Named> {
         let best = (0..stages)
             .filter(|&k| names[k].is_none())
             .filter_map(|k| rule(facts, k).map(|(merit, why)| (k, merit, why)))
+            .max_by(|(_, a, _), (_, b, _)| a.total_cmp(b));
+        if let Some((k, _, why)) = best {
+            names[k] = Some((name, why));
+        }
+    }
+    for name in facts.predictors() {
+        let best = (0..stages)
+            .filter(|&k| names[k].is_none())
+            .filter_map(|k| nearest(facts, k, name).map(|(merit, why)| (k, merit, why)))
             .max_by(|(_, a, _), (_, b, _)| a.total_cmp(b));
         if let Some((k, _, why)) = best {
             names[k] = Some((name, why));
@@ -143,6 +155,26 @@ fn approach(facts: &Facts<'_>, k: usize, oracle: &str, judged: f64) -> Option<(f
     let earned =
         fall >= facts.settings.least_fall && above <= (0.05 * whole).max(0.02) && is_nearest;
     earned.then_some((fall, why))
+}
+
+/// Share of the whole fall of a divergence over the run that a stage must bring, to be called after
+/// the predictor.
+const LEAST_SHARE: f64 = 0.1;
+
+/// At the stage's end no predictor is nearer, and over the stage the divergence from it fell by a
+/// tenth at least of its whole fall over the run.
+fn nearest(facts: &Facts<'_>, k: usize, predictor: StageName) -> Option<(f64, String)> {
+    let curve = facts.divergence(&predictor.to_string())?;
+    let (first, last) = facts.run();
+    let whole = facts.at(&curve, first)?.0 - facts.least(&curve, (first, last))?.1;
+    let (from, to) = facts.ends(&curve, k)?;
+    let (closest, _) = facts.nearest_oracle(facts.spans[k].1)?;
+    let earned = closest == predictor.to_string() && from - to >= LEAST_SHARE * whole;
+    let why = format!(
+        "the divergence from the {predictor} predictor fell from {from:.3} to {to:.3}, and no other \
+         predictor was nearer in the end"
+    );
+    (earned && whole > 0.0).then_some((from - to, why))
 }
 
 /// The divergence from the trigram oracle falls, and the one from the bigram oracle rises or falls

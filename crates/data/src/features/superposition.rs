@@ -368,9 +368,9 @@ fn apart((a, b): (f64, f64), (other_a, other_b): (f64, f64)) -> f64 {
 }
 
 impl std::fmt::Display for Polygon {
-    /// `5-gon`, and `5+-gon` with a positive leftover bias.
+    /// `5-gon`, and `5-gon+` with a positive leftover bias.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}{}-gon", self.corners, "+".repeat(self.plus))
+        write!(f, "{}-gon{}", self.corners, "+".repeat(self.plus))
     }
 }
 
@@ -388,7 +388,7 @@ mod tests {
         let named: Vec<String> = found.iter().map(|(p, _)| p.to_string()).collect();
         assert_eq!(
             named,
-            ["4-gon", "4+-gon", "4++-gon", "5-gon", "5+-gon", "6-gon"]
+            ["4-gon", "4-gon+", "4-gon++", "5-gon", "5-gon+", "6-gon"]
         );
         let published = [0.11111, 0.10417, 0.09722, 0.06874, 0.06180, 0.04819];
         for ((polygon, loss), expected) in found.iter().zip(published) {
