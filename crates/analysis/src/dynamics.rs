@@ -3,7 +3,7 @@
 //! 2501.17745).
 //!
 //! A row is one checkpoint of one replica: its probabilities of the next token at fixed places of
-//! fixed held-out sequences. Rows of all replicas are centred together and decomposed; predictors
+//! fixed held-out sequences, or the vectors that it writes for fixed examples. Rows of all replicas are centred together and decomposed; predictors
 //! that need no training are projected afterwards, with the same centre, and so have no part in
 //! choosing the axes.
 //!
@@ -13,6 +13,8 @@
 
 mod outputs;
 mod principal;
+mod values;
 
 pub use ontogeny_results::dynamics::{Dynamics, Landmark, Path};
-pub use outputs::{DynamicsPlan, Member, Places, key, places, trajectories};
+pub use outputs::{DynamicsPlan, Member, Outputs, Places, key, places, trajectories};
+pub use values::FixedValues;

@@ -29,8 +29,13 @@ const ORACLES: [&str; 5] = [
     "in_context",
 ];
 
-const CAPTION: &str = "A point is the output of one checkpoint: probabilities of the next token at fixed places of held-out \
-    sequences. Axes are the joint principal components of all checkpoints, on one scale; crosses are the oracles, projected \
+/// What a point is where tokens are predicted, and where vectors are.
+const POINTS: [&str; 2] = [
+    "A point is the output of one checkpoint: probabilities of the next token at fixed places of held-out sequences.",
+    "A point is the output of one checkpoint: the vectors that it writes for fixed held-out examples.",
+];
+
+const CAPTION: &str = "Axes are the joint principal components of all checkpoints, on one scale; crosses are the oracles, projected \
     afterwards, and need not lie in the plane. The way begins at the hollow square and ends at the full one; circles are \
     boundaries of stages.";
 
@@ -48,9 +53,15 @@ pub(crate) fn section(input: &ReportInput) -> String {
             let _ = writeln!(html, "<figure{class}>{drawn}</figure>");
         }
     }
+    let [of_tokens, of_values] = POINTS;
+    let point = if input.unit.is_empty() {
+        of_tokens
+    } else {
+        of_values
+    };
     let _ = writeln!(
         html,
-        "</div>\n<p class=\"caption\">{CAPTION}</p>\n</section>"
+        "</div>\n<p class=\"caption\">{point} {CAPTION}</p>\n</section>"
     );
     html
 }

@@ -2,14 +2,15 @@
 
 use std::path::PathBuf;
 
-use burn::tensor::{Int, Tensor, TensorData, activation};
+use burn::tensor::{Device, Int, Tensor, TensorData, activation};
 use ontogeny_data::{Language, Sequences, Split};
 use ontogeny_model::device::Chosen;
-use ontogeny_model::weights;
+use ontogeny_model::{Network, weights};
 use ontogeny_store::{Checkpoint, CheckpointEntry, CheckpointFolder, Key, KeyBuilder, Stream};
 use rayon::prelude::*;
 
 use super::principal::principal;
+use super::values::FixedValues;
 use super::{Dynamics, Landmark, Path};
 use crate::error::AnalysisError;
 use crate::probe;
@@ -32,10 +33,8 @@ pub struct DynamicsPlan<'a> {
     pub members: Vec<Member>,
     /// The folders that their checkpoints lie in, each with its place in [`Member::folder`].
     pub folders: Vec<CheckpointFolder>,
-    /// The source of the sequences and of the oracles.
-    pub source: &'a Language,
-    /// Size of the networks' vocabulary, at least the source's.
-    pub d_vocab: usize,
+    /// What outputs are read on.
+    pub outputs: Outputs<'a>,
     /// Seed of sequences and places.
     pub seed: u64,
     /// Components.
@@ -44,6 +43,19 @@ pub struct DynamicsPlan<'a> {
     pub chosen: &'a Chosen,
     /// Asked between checkpoints.
     pub stop: &'a (dyn Fn() -> bool + Sync),
+}
+
+/// What outputs are read on, and which predictors are projected in.
+pub enum Outputs<'a> {
+    /// Probabilities of the next token.
+    Tokens {
+        /// The source of the sequences and of the oracles.
+        source: &'a Language,
+        /// Size of the networks' vocabulary, at least the source's.
+        d_vocab: usize,
+    },
+    /// Vectors, as they are.
+    Values(FixedValues),
 }
 
 /// One replica.
@@ -67,18 +79,16 @@ pub struct Places {
 }
 
 /// The places for so many rows: a fixed random choice among the positions of the sequences.
-pub fn places(plan: &DynamicsPlan<'_>, rows: usize) -> Places {
-    let sequences = plan
-        .source
-        .sequences(Split::HeldOut, &probe::stream(plan.seed), 0, SEQUENCES);
+pub fn places(source: &Language, d_vocab: usize, seed: u64, rows: usize) -> Places {
+    let sequences = source.sequences(Split::HeldOut, &probe::stream(seed), 0, SEQUENCES);
     let all = sequences.rows * (sequences.len - 1);
-    let room = MOST_SCALARS / (rows * plan.d_vocab).max(1);
-    let count = (WIDTH / plan.d_vocab)
+    let room = MOST_SCALARS / (rows * d_vocab).max(1);
+    let count = (WIDTH / d_vocab)
         .max(LEAST_PLACES)
         .min(room.max(1))
         .min(all);
     let mut lots = vec![0.0; all];
-    Stream::new(plan.seed, "places of outputs", &[]).fill_uniform(0, &mut lots);
+    Stream::new(seed, "places of outputs", &[]).fill_uniform(0, &mut lots);
     let mut positions: Vec<usize> = (0..all).collect();
     positions.sort_by(|&a, &b| lots[a].total_cmp(&lots[b]));
     positions.truncate(count);
@@ -105,12 +115,18 @@ fn entries(plan: &DynamicsPlan<'_>) -> Result<Vec<Vec<CheckpointEntry>>, Analysi
 /// # Errors
 /// If checkpoints cannot be listed, or there are none.
 pub fn key(plan: &DynamicsPlan<'_>) -> Result<Key, AnalysisError> {
+    let source = match &plan.outputs {
+        Outputs::Tokens { source, .. } => source.key(),
+        Outputs::Values(values) => values.key,
+    };
     let mut key = KeyBuilder::new(VERSION)
-        .key("source", &plan.source.key())
+        .key("source", &source)
         .text("device", &plan.chosen.entry.kind)
         .number("seed", plan.seed)
-        .number("components", plan.components as u64)
-        .number("vocabulary", plan.d_vocab as u64);
+        .number("components", plan.components as u64);
+    if let Outputs::Tokens { d_vocab, .. } = &plan.outputs {
+        key = key.number("vocabulary", *d_vocab as u64);
+    }
     let entries = entries(plan)?;
     for member in &plan.members {
         key = key
@@ -144,12 +160,12 @@ pub fn trajectories(plan: &DynamicsPlan<'_>) -> Result<Option<Dynamics>, Analysi
         .collect();
     let count = |folder: usize| plan.members.iter().filter(|m| m.folder == folder).count();
     let rows = files.iter().map(|(folder, _)| count(*folder)).sum();
-    let places = places(plan, rows);
+    let reading = Reading::of(plan, rows);
     let of_file = |(folder, entry): &(usize, &CheckpointEntry)| {
         if (plan.stop)() {
             return Err(AnalysisError::Interrupted);
         }
-        of_file(plan, &places, *folder, entry)
+        of_file(plan, &reading, *folder, entry)
     };
     // A GPU is one queue.
     let read: Vec<Vec<Row>> = match plan.chosen.is_cpu() {
@@ -162,14 +178,7 @@ pub fn trajectories(plan: &DynamicsPlan<'_>) -> Result<Option<Dynamics>, Analysi
         .into_iter()
         .map(|row| ((row.member, row.step), row.outputs))
         .unzip();
-    let oracles = plan.source.oracles();
-    let landmarks: Vec<Vec<f32>> = oracles
-        .par_iter()
-        .map(|&oracle| {
-            let predict = |sequence: &[u32]| plan.source.predict(oracle, sequence);
-            of_oracle(plan, &places, &predict)
-        })
-        .collect();
+    let (names, landmarks): (Vec<String>, Vec<Vec<f32>>) = reading.landmarks().into_iter().unzip();
     let last_of_first = about.iter().rposition(|(m, _)| *m == 0).unwrap_or(0);
     let found = principal(&outputs, &landmarks, plan.components, last_of_first);
     if found.explained.is_empty() {
@@ -192,28 +201,73 @@ pub fn trajectories(plan: &DynamicsPlan<'_>) -> Result<Option<Dynamics>, Analysi
     Ok(Some(Dynamics {
         explained: found.explained,
         paths,
-        oracles: oracles
-            .iter()
+        oracles: names
+            .into_iter()
             .zip(found.landmarks)
-            .map(|(oracle, place)| Landmark {
-                name: oracle.name().to_owned(),
-                place,
-            })
+            .map(|(name, place)| Landmark { name, place })
             .collect(),
     }))
+}
+
+/// How a row is read off a network.
+enum Reading<'a> {
+    Tokens {
+        source: &'a Language,
+        d_vocab: usize,
+        places: Places,
+    },
+    Values(&'a FixedValues),
+}
+
+impl<'a> Reading<'a> {
+    fn of(plan: &'a DynamicsPlan<'_>, rows: usize) -> Self {
+        match &plan.outputs {
+            Outputs::Tokens { source, d_vocab } => Self::Tokens {
+                source,
+                d_vocab: *d_vocab,
+                places: places(source, *d_vocab, plan.seed, rows),
+            },
+            Outputs::Values(values) => Self::Values(values),
+        }
+    }
+
+    /// The row of a network.
+    fn row(&self, network: &Network, device: &Device) -> Result<Vec<f32>, AnalysisError> {
+        match self {
+            Self::Tokens { places, .. } => probabilities(network, places, device),
+            Self::Values(values) => values.row(network),
+        }
+    }
+
+    /// The rows of the predictors that need no training, by name.
+    fn landmarks(&self) -> Vec<(String, Vec<f32>)> {
+        match self {
+            Self::Tokens {
+                source,
+                d_vocab,
+                places,
+            } => {
+                let of = |oracle: ontogeny_data::Oracle| {
+                    let predict = |sequence: &[u32]| source.predict(oracle, sequence);
+                    let row = of_oracle(source.d_vocab(), *d_vocab, places, &predict);
+                    (oracle.name().to_owned(), row)
+                };
+                source.oracles().into_par_iter().map(of).collect()
+            }
+            Self::Values(values) => values.landmarks.clone(),
+        }
+    }
 }
 
 /// The rows of a checkpoint's file, which is read once.
 fn of_file(
     plan: &DynamicsPlan<'_>,
-    places: &Places,
+    reading: &Reading<'_>,
     folder: usize,
     entry: &CheckpointEntry,
 ) -> Result<Vec<Row>, AnalysisError> {
     let (checkpoint, _) = Checkpoint::read(&entry.path)?;
-    let sequences = &places.sequences;
-    let (t, device) = (sequences.len - 1, &plan.chosen.device);
-    let positions: Vec<i32> = places.positions.iter().map(|&p| p as i32).collect();
+    let device = &plan.chosen.device;
     let own = plan
         .members
         .iter()
@@ -228,40 +282,52 @@ fn of_file(
         }
         let alone = checkpoint.alone(&named.replica)?;
         let network = weights::from_checkpoint(&alone, &entry.path, device)?;
-        let batch = probe::batch(sequences, 0..sequences.rows, device);
-        let logits = network.outputs(&batch.inputs, t);
-        let v = logits.dims()[2];
-        let at = TensorData::new(positions.clone(), [positions.len()]);
-        let chosen = logits
-            .reshape([sequences.rows * t, v])
-            .select(0, Tensor::<1, Int>::from_data(at, device));
-        let outputs = activation::softmax(chosen, 1)
-            .try_into_vec_as::<f32>()
-            .map_err(|e| AnalysisError::Device(e.to_string()))?;
         Ok(Row {
             member,
             step: entry.step.0,
-            outputs,
+            outputs: reading.row(&network, device)?,
         })
     })
     .collect()
 }
 
-/// An oracle's row; tokens that the source does not have get nothing.
+/// A network's probabilities of the next token at the places.
+fn probabilities(
+    network: &Network,
+    places: &Places,
+    device: &Device,
+) -> Result<Vec<f32>, AnalysisError> {
+    let sequences = &places.sequences;
+    let t = sequences.len - 1;
+    let positions: Vec<i32> = places.positions.iter().map(|&p| p as i32).collect();
+    let batch = probe::batch(sequences, 0..sequences.rows, device);
+    let logits = network.outputs(&batch.inputs, t);
+    let v = logits.dims()[2];
+    let at = TensorData::new(positions, [places.positions.len()]);
+    let chosen = logits
+        .reshape([sequences.rows * t, v])
+        .select(0, Tensor::<1, Int>::from_data(at, device));
+    activation::softmax(chosen, 1)
+        .try_into_vec_as::<f32>()
+        .map_err(|e| AnalysisError::Device(e.to_string()))
+}
+
+/// An oracle's row; tokens that the source, of `v`, does not have get nothing.
 fn of_oracle(
-    plan: &DynamicsPlan<'_>,
+    v: usize,
+    d_vocab: usize,
     places: &Places,
     predict: &(dyn Fn(&[u32]) -> Vec<f32> + Sync),
 ) -> Vec<f32> {
     let sequences = &places.sequences;
-    let (t, v) = (sequences.len - 1, plan.source.d_vocab());
-    let mut row = Vec::with_capacity(places.positions.len() * plan.d_vocab);
+    let t = sequences.len - 1;
+    let mut row = Vec::with_capacity(places.positions.len() * d_vocab);
     for of_one in places.positions.chunk_by(|a, b| a / t == b / t) {
         let log_probs = predict(sequences.row(of_one[0] / t));
         for position in of_one {
             let own = &log_probs[(position % t) * v..][..v];
             row.extend(own.iter().map(|l| l.exp()));
-            row.resize(row.len() + plan.d_vocab - v, 0.0);
+            row.resize(row.len() + d_vocab - v, 0.0);
         }
     }
     row

@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use ontogeny_analysis::AnalysisError;
-use ontogeny_analysis::dynamics::{Dynamics, DynamicsPlan, Member, key, trajectories};
+use ontogeny_analysis::dynamics::{
+    Dynamics, DynamicsPlan, FixedValues, Member, Outputs, key, trajectories,
+};
+use ontogeny_data::Source;
 use ontogeny_model::device::Chosen;
 use ontogeny_store::{Key, RunFolder, Seal, check_seal, seal, write_atomically};
 use ontogeny_training::Run;
@@ -126,10 +129,6 @@ fn found(
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Option<Stored>> {
     let first = &run.groups[0];
-    // Outputs are compared as probabilities.
-    let Some(source) = first.replicas[0].phases[0].1.language() else {
-        return Ok(None);
-    };
     let (d_vocab, n_ctx) = (first.network.d_out(), first.network.n_ctx());
     let (mut members, mut folders, mut left_out) = (Vec::<Member>::new(), Vec::new(), Vec::new());
     for group in &run.groups {
@@ -163,12 +162,15 @@ fn found(
             });
         }
     }
+    let seed = run.config.analysis.seed;
+    let Some(outputs) = outputs(run, &members, d_vocab, seed) else {
+        return Ok(None);
+    };
     let plan = DynamicsPlan {
         members,
         folders,
-        source,
-        d_vocab,
-        seed: run.config.analysis.seed,
+        outputs,
+        seed,
         components,
         chosen,
         stop,
@@ -193,6 +195,23 @@ fn found(
         .map_err(|e| InFile::error(&folder.analysis(), format!("cannot be made: {e}")))?;
     write_atomically(&path, &seal(&stored)?)?;
     Ok(Some(stored))
+}
+
+/// What the members' outputs are read on: probabilities of tokens, or vectors.
+fn outputs<'a>(run: &'a Run, members: &[Member], d_vocab: usize, seed: u64) -> Option<Outputs<'a>> {
+    let first = &run.groups[0].replicas[0].phases[0].1;
+    if let Some(source) = first.language() {
+        return Some(Outputs::Tokens { source, d_vocab });
+    }
+    let mut arms: Vec<(&str, &Source)> = Vec::new();
+    for replica in run.replicas() {
+        let arm = replica.entry.arm.as_str();
+        let is_in = members.iter().any(|m| m.replica == replica.entry.name);
+        if is_in && arms.iter().all(|(known, _)| *known != arm) {
+            arms.push((arm, &replica.phases[0].1));
+        }
+    }
+    FixedValues::new(&arms, seed).map(Outputs::Values)
 }
 
 fn print(stored: &Stored, path: &Path) {

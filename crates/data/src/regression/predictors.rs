@@ -33,6 +33,16 @@ impl RegressionPredictor {
     }
 }
 
+impl RegressionPredictor {
+    /// Whether it depends on the pool of tasks.
+    pub fn knows_pool(self) -> bool {
+        match self {
+            Self::TaskMean | Self::Dmmse => true,
+            Self::Zero | Self::Ridge => false,
+        }
+    }
+}
+
 impl InContextRegression {
     /// The predictors that the source has: those that know a pool only where there is one.
     pub fn predictors(&self) -> &'static [RegressionPredictor] {
