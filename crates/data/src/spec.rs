@@ -1,5 +1,7 @@
 //! What a configuration says about a source, with a default for everything.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use crate::DataError;
@@ -51,6 +53,19 @@ impl SourceSpec {
             Self::Hierarchy(spec) => spec.check(),
             Self::InContextRegression(spec) => spec.check(),
         }
+    }
+}
+
+impl SourceSpec {
+    /// Files and folders that it names.
+    pub fn paths(&self) -> Vec<&Path> {
+        let Self::Text(text) = self else {
+            return Vec::new();
+        };
+        let several = text.corpora.iter().flatten().map(|corpus| &corpus.path);
+        let all = text.corpus.iter().chain(&text.tokenizer).chain(several);
+        let shipped = |path: &&String| path.as_str() == TextSpec::STATE_OF_THE_UNION;
+        all.filter(|path| !shipped(path)).map(Path::new).collect()
     }
 }
 

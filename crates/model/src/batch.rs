@@ -35,6 +35,10 @@ pub struct Batch {
     /// How much each row of vectors counts, `[1, N, 1]`, 1 in the mean of an example; without them
     /// all count alike.
     pub weights: Option<Tensor<3>>,
+    /// What is left out of the residual stream in this pass: for each of
+    /// [`NetworkConfig::dropout_sites`](crate::NetworkConfig::dropout_sites) a factor for each
+    /// number, `[R, N, d_model]`. Without any, nothing is.
+    pub dropout: Vec<Tensor<3>>,
 }
 
 impl Inputs {
@@ -82,6 +86,7 @@ impl Batch {
             targets: Targets::Tokens(targets),
             positions,
             weights: None,
+            dropout: Vec::new(),
         }
     }
 
@@ -133,6 +138,7 @@ impl Batch {
             targets: Targets::Values(tensor(targets)),
             positions,
             weights,
+            dropout: Vec::new(),
         }
     }
 
@@ -143,7 +149,12 @@ impl Batch {
 
     /// Some rows of some replicas, each as the first and how many.
     pub fn cut(&self, replicas: (usize, usize), (first, count): (usize, usize)) -> Self {
+        let own = |mask: &Tensor<3>| {
+            let of_replicas = mask.clone().narrow(0, replicas.0, replicas.1);
+            of_replicas.narrow(1, first, count)
+        };
         Self {
+            dropout: self.dropout.iter().map(own).collect(),
             inputs: self.inputs.clone().cut(replicas, (first, count)),
             targets: self.targets.clone().cut(replicas, (first, count)),
             positions: self.positions,
@@ -151,7 +162,7 @@ impl Batch {
         }
     }
 
-    /// Batches of some replicas each as one of all, along the replica axis.
+    /// Batches of some replicas each as one of all, along the replica axis, without dropout.
     ///
     /// # Panics
     /// If there is none, or they differ in kind or shape: a mistake of the caller, whose batches
@@ -183,6 +194,7 @@ impl Batch {
             },
             positions,
             weights,
+            dropout: Vec::new(),
         }
     }
 }

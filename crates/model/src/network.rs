@@ -131,6 +131,16 @@ impl NetworkConfig {
         }
     }
 
+    /// Places of the residual stream at which numbers may be left out in training: after the
+    /// embedding, and of what each attention and each MLP adds. None in a network that has no
+    /// residual stream.
+    pub fn dropout_sites(&self) -> usize {
+        match self {
+            Self::Transformer(config) => 1 + config.n_layers * (1 + usize::from(config.d_mlp > 0)),
+            Self::Mlp(_) => 0,
+        }
+    }
+
     /// What it is in a few words, for a person.
     pub fn describe(&self) -> String {
         match self {
@@ -274,9 +284,19 @@ impl Network {
     /// If the network does not read such inputs, or T is greater than [`NetworkConfig::n_ctx`] or
     /// does not divide N.
     pub fn outputs(&self, inputs: &Inputs, positions: usize) -> Tensor<3> {
+        self.outputs_without(inputs, positions, &[])
+    }
+
+    /// The same with some numbers left out.
+    fn outputs_without(
+        &self,
+        inputs: &Inputs,
+        positions: usize,
+        dropout: &[Tensor<3>],
+    ) -> Tensor<3> {
         match (&self.config, inputs) {
             (NetworkConfig::Transformer(config), inputs) => {
-                Transformer::of(config, &self.parameters).forward(inputs, positions)
+                Transformer::of(config, &self.parameters).forward(inputs, positions, dropout)
             }
             (NetworkConfig::Mlp(config), Inputs::Values(values)) => {
                 config.forward(&self.parameters, values.clone())
@@ -306,7 +326,10 @@ impl Network {
     /// # Panics
     /// As [`Network::outputs`].
     pub fn loss(&self, batch: &Batch) -> Tensor<1> {
-        loss::mean(self.outputs(&batch.inputs, batch.positions), batch)
+        loss::mean(
+            self.outputs_without(&batch.inputs, batch.positions, &batch.dropout),
+            batch,
+        )
     }
 
     /// Loss of each row, `[R, N]`. Without gradient.

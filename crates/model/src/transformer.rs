@@ -157,20 +157,31 @@ impl<'a> Transformer<'a> {
     }
 
     /// Outputs `[R, B·T, V]` for tokens `[R, B·T]` or vectors `[R, B·T, d_in]`, `positions` = T to an
-    /// example.
+    /// example. `dropout`, if it is not empty, has factors `[R, B·T, D]` for the embedding and for
+    /// what each attention and each MLP adds.
     ///
     /// # Panics
     /// If T is greater than `n_ctx`, or does not divide the number of rows, or the inputs are of the
     /// kind that it does not read.
-    pub(crate) fn forward(&self, inputs: &Inputs, positions: usize) -> Tensor<3> {
-        self.pass(inputs, positions, None)
+    pub(crate) fn forward(
+        &self,
+        inputs: &Inputs,
+        positions: usize,
+        dropout: &[Tensor<3>],
+    ) -> Tensor<3> {
+        self.pass(inputs, positions, dropout, None)
     }
 
     /// Outputs, attention patterns and residual streams for the same.
     pub(crate) fn forward_traced(&self, inputs: &Inputs, positions: usize) -> Trace {
         let [r, bt] = inputs.dims();
         let (mut patterns, mut residuals) = (Vec::new(), Vec::new());
-        let outputs = self.pass(inputs, positions, Some((&mut patterns, &mut residuals)));
+        let outputs = self.pass(
+            inputs,
+            positions,
+            &[],
+            Some((&mut patterns, &mut residuals)),
+        );
         Trace {
             outputs: outputs.reshape([r, bt / positions, positions, self.config.d_out()]),
             patterns,
@@ -182,6 +193,7 @@ impl<'a> Transformer<'a> {
         &self,
         inputs: &Inputs,
         t: usize,
+        dropout: &[Tensor<3>],
         mut trace: Option<(&mut Vec<Tensor<5>>, &mut Vec<Tensor<4>>)>,
     ) -> Tensor<3> {
         let c = self.config;
@@ -209,6 +221,15 @@ impl<'a> Transformer<'a> {
         if let Some(positions) = to_stream {
             x = add_positions(x, positions);
         }
+        let mut dropout = dropout.iter();
+        if let Some(mask) = dropout.next() {
+            x = x * mask.clone();
+        }
+        // `stream + f(y)`, with factors on what is added.
+        let mut add = |stream: Tensor<3>, f: &Linear, y: Tensor<3>| match dropout.next() {
+            Some(mask) => stream + f.apply(y) * mask.clone(),
+            None => f.apply_onto(stream, y),
+        };
         for block in &self.blocks {
             if let Some((_, residuals)) = &mut trace {
                 residuals.push(x.clone().reshape([r, b, t, c.d_model]));
@@ -244,11 +265,11 @@ impl<'a> Transformer<'a> {
             let z = z // [R·B, H, T, K]
                 .swap_dims(1, 2) // [R·B, T, H, K]
                 .reshape([r, bt, c.d_attn()]);
-            x = block.o.apply_onto(x, z);
+            x = add(x, &block.o, z);
             if let Some(mlp) = &block.mlp {
                 let hidden = mlp.inward.apply(apply_norm(&mlp.norm, x.clone())); // [R, B·T, M]
                 let hidden = c.activation.apply(hidden);
-                x = mlp.outward.apply_onto(x, hidden);
+                x = add(x, &mlp.outward, hidden);
             }
             if let Some(before) = before {
                 x = x + before;

@@ -12,7 +12,7 @@ use crate::error::TrainingError;
 use crate::optimizer::Optimizer;
 use crate::run::{Group, Replica};
 use crate::schedule;
-use crate::stack::{Hyper, Outcome, Stack, column, join, update_all};
+use crate::stack::{Dropout, Hyper, Outcome, Stack, column, join, update_all};
 use crate::train::batch;
 
 /// The replicas of a group after some step.
@@ -102,7 +102,8 @@ fn stacks(group: &Group, chosen: &Chosen) -> Result<Vec<Stack>, TrainingError> {
             Ok(Stack::new(
                 start(group, replicas, &chosen.device)?,
                 hyper(group, replicas, &chosen.device),
-            ))
+            )
+            .with_dropout(dropout(group, replicas)))
         })
         .collect()
 }
@@ -154,6 +155,15 @@ fn aligned(config: &NetworkConfig, replica: &Replica, device: &Device) -> Option
             output: &mode.properties,
         });
         init::aligned(config, init.scale, &modes.collect::<Vec<_>>(), device)
+    })
+}
+
+fn dropout(group: &Group, replicas: &[Replica]) -> Option<Dropout> {
+    let stream = |replica: &Replica| Stream::new(replica.entry.seed, "dropout", &[]);
+    let chance = group.training.dropout;
+    (chance > 0.0).then(|| Dropout {
+        chance,
+        streams: replicas.iter().map(stream).collect(),
     })
 }
 

@@ -28,5 +28,7 @@ pub use error::TrainingError;
 pub use fork::fork_states;
 pub use replay::{Densified, densify, missing, reached};
 pub use run::{Group, Replica, Run};
-pub use stack::{Hyper, Outcome, ReplicaOutcome, Stack, batch_of, column, join, update_all};
+pub use stack::{
+    Dropout, Hyper, Outcome, ReplicaOutcome, Stack, batch_of, column, join, update_all,
+};
 pub use train::{ReplicaEnd, TrainingOutcome, batch, tokens_seen, train, training_stream};

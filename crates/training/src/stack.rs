@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use ontogeny_data::Examples;
 use ontogeny_model::{Batch, ModelError, Network, Parameters, weights};
-use ontogeny_store::NamedTensor;
+use ontogeny_store::{NamedTensor, Stream};
 use rayon::prelude::*;
 
 use crate::optimizer::{Moments, Optimizer, Rates, clip_factor, gradient_norm};
@@ -22,6 +22,48 @@ pub struct Stack {
     /// Step at which each replica was frozen, `[R, 1, 1]`; [`ALIVE`] for one that goes on.
     frozen_at: Tensor<3>,
     hyper: Hyper,
+    dropout: Option<Dropout>,
+}
+
+/// Chance p that a number of the residual stream is left out of an update, and where each replica's
+/// choices come from. What stays is multiplied by 1/(1 − p).
+#[derive(Debug, Clone)]
+pub struct Dropout {
+    /// p.
+    pub chance: f64,
+    /// The stream of each replica.
+    pub streams: Vec<Stream>,
+}
+
+impl Dropout {
+    /// The factors of the update after `step` updates, `[R, rows, d_model]` for each site: a
+    /// function of stream and step.
+    fn masks(&self, step: u64, sites: usize, shape: [usize; 2], device: &Device) -> Vec<Tensor<3>> {
+        let [rows, d_model] = shape;
+        let kept = (1.0 / (1.0 - self.chance)) as f32;
+        let of_update: Vec<Stream> = self
+            .streams
+            .iter()
+            .map(|stream| stream.child("step", &[step]))
+            .collect();
+        (0..sites as u64)
+            .map(|site| {
+                let mut all = vec![0.0_f32; of_update.len() * rows * d_model];
+                for (own, stream) in all.chunks_exact_mut(rows * d_model).zip(&of_update) {
+                    stream.fill_uniform(site, own);
+                    for x in own {
+                        *x = if f64::from(*x) < self.chance {
+                            0.0
+                        } else {
+                            kept
+                        };
+                    }
+                }
+                let shape = [of_update.len(), rows, d_model];
+                Tensor::from_data(TensorData::new(all, shape), device)
+            })
+            .collect()
+    }
 }
 
 /// Hyper-parameters that may differ between replicas, `[R, 1, 1]` each, and the rule they share.
@@ -104,7 +146,15 @@ impl Stack {
             moments,
             frozen_at,
             hyper,
+            dropout: None,
         }
+    }
+
+    /// The same, whose updates leave numbers out.
+    #[must_use]
+    pub fn with_dropout(mut self, dropout: Option<Dropout>) -> Self {
+        self.dropout = dropout;
+        self
     }
 
     /// The networks as they are now.
@@ -116,7 +166,13 @@ impl Stack {
     ///
     /// `step` is the number of updates done before it; `schedule` the factor of the learning rate.
     pub fn update(&mut self, step: u64, schedule: f64, batches: &[Examples]) -> Outcome {
-        let batch = batch_of(batches, &self.network.device());
+        let mut batch = batch_of(batches, &self.network.device());
+        if let (Some(dropout), Some(c)) = (&self.dropout, self.network.config().transformer()) {
+            let sites = self.network.config().dropout_sites();
+            let [_, rows] = batch.dims();
+            let shape = [rows, c.d_model];
+            batch.dropout = dropout.masks(step, sites, shape, &self.network.device());
+        }
         let (loss, gradients) = self.network.loss_and_gradients(&batch);
 
         let norm = gradient_norm(&gradients);

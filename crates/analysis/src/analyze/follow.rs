@@ -6,7 +6,11 @@ use std::sync::atomic::AtomicUsize;
 
 use ontogeny_store::CheckpointEntry;
 
-use super::{GroupPlan, Job, Plan, Probes, SharedFile, SharedMinibatches, measure};
+use super::estimates::SharedMinibatches;
+use super::jobs::{Job, SharedFile};
+use super::measure;
+use super::measures::Probes;
+use super::plan::{GroupPlan, Plan};
 use crate::error::AnalysisError;
 use crate::table::MeasureRow;
 

@@ -6,10 +6,11 @@ use std::sync::atomic::AtomicUsize;
 
 use ontogeny_store::{CheckpointEntry, Step};
 
-use super::{
-    AnalysisError, GroupPlan, Job, MeasureRow, Plan, ReplicaPlan, SharedFile, SharedMinibatches,
-    llc_measures,
-};
+use super::estimates::{SharedMinibatches, llc_measures};
+use super::jobs::{Job, SharedFile};
+use super::plan::{GroupPlan, Plan, ReplicaPlan};
+use crate::error::AnalysisError;
+use crate::table::MeasureRow;
 
 /// λ̂ at one checkpoint, as a row of the table that holds nothing else. What the run's analysis
 /// estimated under the same causes is read, and what is estimated here is kept for it.

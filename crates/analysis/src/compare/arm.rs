@@ -5,6 +5,7 @@ use ontogeny_results::compare::{Axis, Estimate, Event, EventRow, Survival};
 use super::axis::Clock;
 use super::error::CompareError;
 use super::events::{BELOW_BAG, below_bag, moment};
+use super::marks::marks;
 use super::survival::Observation;
 use crate::stages::{Stage, StageName};
 use crate::table::MeasureRow;
@@ -150,8 +151,8 @@ fn no_loss(input: &ReplicaInput<'_>, loss: &str) -> CompareError {
     }
 }
 
-/// Names of the stages found in any replica, in the order in which they are listed; `below_bag` if
-/// any table has it.
+/// Names of the stages found in any replica, in the order in which they are listed; `below_bag` and
+/// the [`marks`] if any table has them.
 pub(super) fn stage_names(arms: &[Vec<Seed<'_>>]) -> Vec<String> {
     let replicas = || arms.iter().flatten();
     let found = replicas().filter_map(|s| s.input.stages).flatten();
@@ -163,8 +164,19 @@ pub(super) fn stage_names(arms: &[Vec<Seed<'_>>]) -> Vec<String> {
     if replicas().any(|s| below_bag(s.input.rows).is_some()) {
         names.push(BELOW_BAG.to_owned());
     }
+    names.extend(
+        replicas()
+            .flat_map(|s| marks(s.input.rows))
+            .map(|(name, _)| name),
+    );
     let rank = |name: &str| ORDER.iter().position(|o| *o == name).unwrap_or(ORDER.len());
-    names.sort_by_cached_key(|name| (rank(name), name.parse::<StageName>().ok()));
+    // What is no stage's name, a mark, comes after the stages.
+    let by_name = |name: &String| match name.parse::<StageName>() {
+        Ok(stage) => (rank(name), Some(stage), String::new()),
+        Err(_) if name == BELOW_BAG => (rank(name), None, String::new()),
+        Err(_) => (ORDER.len() + 1, None, name.clone()),
+    };
+    names.sort_by_cached_key(by_name);
     names.dedup();
     names
 }
@@ -176,7 +188,14 @@ impl Seed<'_> {
         match (stage, event) {
             (BELOW_BAG, Event::Onset) => below_bag(self.input.rows),
             (BELOW_BAG, _) => None,
-            _ => moment(self.input.rows, self.input.stages?, stage, event),
+            _ => match (stage.parse::<StageName>(), event) {
+                (Ok(_), _) => moment(self.input.rows, self.input.stages?, stage, event),
+                (Err(_), Event::Onset) => {
+                    let mut own = marks(self.input.rows).into_iter();
+                    own.find(|(name, _)| name == stage).map(|(_, at)| at)
+                }
+                (Err(_), _) => None,
+            },
         }
     }
 

@@ -32,6 +32,7 @@ mod error;
 mod events;
 mod figures;
 mod level;
+mod marks;
 mod response;
 mod survival;
 mod table;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use ontogeny_data::{SourceSpec, TextSpec};
+use ontogeny_data::SourceSpec;
 
 use super::validate::Problem;
 use super::{ArmConfig, RunConfig};
@@ -31,20 +31,7 @@ pub(super) fn writable_base(
 
 /// Whether something that a configuration names is looked for from its base.
 fn names_relative_path(config: &RunConfig) -> bool {
-    let relative =
-        |path: &str| path != TextSpec::STATE_OF_THE_UNION && Path::new(path).is_relative();
-    let of_source = |source: &SourceSpec| match source {
-        SourceSpec::NgramInduction(_)
-        | SourceSpec::MarkovChains(_)
-        | SourceSpec::Superposition(_)
-        | SourceSpec::Hierarchy(_)
-        | SourceSpec::InContextRegression(_) => false,
-        SourceSpec::Text(text) => {
-            let several = text.corpora.iter().flatten().map(|corpus| &corpus.path);
-            let paths = text.corpus.iter().chain(&text.tokenizer).chain(several);
-            paths.map(String::as_str).any(relative)
-        }
-    };
+    let of_source = |source: &SourceSpec| source.paths().into_iter().any(|p| p.is_relative());
     let start = config.training.start_from.as_deref();
     let evals = config.evals.iter().map(|eval| &eval.data);
     let mut sources = config.sources().into_iter().map(|(_, s)| s).chain(evals);

@@ -37,6 +37,7 @@ pub(super) fn example() -> Result<Shape, ConfigError> {
     example.model.block = Block::Doubled;
     example.model.init.unembed_scale = Some(1.0);
     example.training.period = 1;
+    example.training.dropout = 0.5;
     example.model.d_head = Some(1);
     example.model.d_vocab = Some(1);
     example.training.start_from = Some(".".into());

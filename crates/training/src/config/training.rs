@@ -46,6 +46,14 @@ fn is_zero(value: &u64) -> bool {
     *value == 0
 }
 
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands over a reference"
+)]
+fn is_no_chance(value: &f64) -> bool {
+    *value == 0.0
+}
+
 /// The optimizer, its schedule and the length of the run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -67,6 +75,10 @@ pub struct TrainingSection {
     pub weight_decay: f64,
     /// Momentum of SGD.
     pub momentum: f64,
+    /// Chance that a number of the residual stream is left out of an update: of the embedding, and
+    /// of what each attention and each MLP adds.
+    #[serde(skip_serializing_if = "is_no_chance")]
+    pub dropout: f64,
     /// Greatest norm of a replica's gradient over all its parameters; 0 leaves it as it is.
     pub clip: f64,
     /// How the learning rate moves.
@@ -96,6 +108,7 @@ impl Default for TrainingSection {
             eps: 1e-8,
             weight_decay: 0.0,
             momentum: 0.0,
+            dropout: 0.0,
             clip: 0.0,
             schedule: LrSchedule::default(),
             warmup: 0,
@@ -154,6 +167,7 @@ impl TrainingSection {
             fraction("training.betas", beta, "each of ")?;
         }
         fraction("training.momentum", self.momentum, "")?;
+        fraction("training.dropout", self.dropout, "")?;
         if self.momentum > 0.0 && self.optimizer != Optimizer::Sgd {
             return Err(Problem::new(
                 "training.momentum",

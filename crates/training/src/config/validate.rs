@@ -3,7 +3,7 @@
 use ontogeny_data::SourceSpec;
 use ontogeny_store::ScheduleSpec;
 
-use super::RunConfig;
+use super::{NetworkKind, RunConfig};
 
 /// More than this is not a schedule but a typing error.
 const MOST_CHECKPOINTS: u64 = 100_000;
@@ -45,6 +45,11 @@ impl RunConfig {
         self.model.validate()?;
         source("data", &self.data)?;
         self.training.validate()?;
+        if self.training.dropout > 0.0 && self.model.kind == NetworkKind::Mlp {
+            let message = "`training.dropout` is of the residual stream of a transformer, which \
+                           `model.kind` = \"mlp\" has none of";
+            return Err(Problem::new("training.dropout", message).or("model.kind"));
+        }
         self.validate_phases()?;
         if let Some(fork) = &self.fork {
             fork.validate(self.training.steps)?;

@@ -7,16 +7,21 @@ use ontogeny_data::{Examples, Sequences};
 use ontogeny_model::{Init, Network, NetworkConfig, init};
 use ontogeny_store::{NamedTensor, Stream};
 use ontogeny_training::optimizer::Optimizer;
-use ontogeny_training::{Hyper, ReplicaOutcome, Stack, column};
+use ontogeny_training::{Dropout, Hyper, ReplicaOutcome, Stack, column};
 
 use crate::golden::Golden;
 
 /// Sequences in a batch.
 const ROWS: usize = 3;
 
-/// Both rules, each with moments.
-pub const RULES: [Optimizer; 2] = [
+/// All rules, each with moments.
+pub const RULES: [Optimizer; 3] = [
     Optimizer::AdamW {
+        beta1: 0.9,
+        beta2: 0.99,
+        epsilon: 1e-8,
+    },
+    Optimizer::Adam {
         beta1: 0.9,
         beta2: 0.99,
         epsilon: 1e-8,
@@ -31,7 +36,7 @@ pub struct Member {
     pub learning_rate: f64,
     pub weight_decay: f64,
     pub clip: f64,
-    /// Decides its batches.
+    /// Decides its batches, and what is left out of its updates.
     pub seed: u64,
 }
 
@@ -76,6 +81,15 @@ pub fn stack(optimizer: Optimizer, members: &[Member]) -> Stack {
     };
     let networks = members.iter().map(|m| m.network.clone()).collect();
     Stack::new(Network::stack(networks), hyper)
+}
+
+/// The same, with a fifth of the residual stream left out of each update.
+pub fn dropping(optimizer: Optimizer, members: &[Member]) -> Stack {
+    let stream = |m: &Member| Stream::new(m.seed, "dropout", &[]);
+    stack(optimizer, members).with_dropout(Some(Dropout {
+        chance: 0.2,
+        streams: members.iter().map(stream).collect(),
+    }))
 }
 
 /// Updates the stack of these members at each step; for each step, each member's record.

@@ -1,17 +1,20 @@
 //! A stack trains each replica as it would be trained alone.
 
-use crate::members::{Member, RULES, advance, architectures, stack, state_of, three};
+use ontogeny_store::Stream;
+use ontogeny_training::Dropout;
+
+use crate::members::{Member, RULES, advance, architectures, dropping, stack, state_of, three};
 
 #[test]
 fn each_replica_is_trained_as_it_would_be_alone() {
     for (name, config) in architectures() {
         for rule in RULES {
             let members = three(&config);
-            let mut all = stack(rule, &members);
+            let mut all = dropping(rule, &members);
             let together = advance(&mut all, &members, 0..8);
             for (i, member) in members.iter().enumerate() {
                 let member = std::slice::from_ref(member);
-                let mut single = stack(rule, member);
+                let mut single = dropping(rule, member);
                 let alone = advance(&mut single, member, 0..8);
                 for (step, (together, alone)) in together.iter().zip(&alone).enumerate() {
                     assert_eq!(together[i], alone[0], "{name}, {rule:?}: {i} at {step}");
@@ -22,6 +25,33 @@ fn each_replica_is_trained_as_it_would_be_alone() {
                     "{name}, {rule:?}: {i}"
                 );
             }
+        }
+    }
+}
+
+#[test]
+fn dropout_leaves_out_what_stream_and_step_say() {
+    for (name, config) in architectures() {
+        let members = three(&config);
+        let loss = |chance: Option<f64>, seed: u64, step: u64| {
+            let dropout = chance.map(|chance| Dropout {
+                chance,
+                streams: (0..3)
+                    .map(|i| Stream::new(seed + i, "dropout", &[]))
+                    .collect(),
+            });
+            let mut stack = stack(RULES[0], &members).with_dropout(dropout);
+            advance(&mut stack, &members, step..step + 1)
+        };
+        let plain = loss(None, 0, 0);
+        assert_eq!(loss(Some(0.5), 0, 0), loss(Some(0.5), 0, 0), "{name}");
+        assert_ne!(loss(Some(0.5), 0, 0), plain, "{name}");
+        assert_ne!(loss(Some(0.5), 0, 0), loss(Some(0.5), 9, 0), "{name}");
+        // Next to nothing left out is nothing left out, but for the order of two additions.
+        let nearly = loss(Some(1e-9), 0, 0);
+        for (a, b) in nearly[0].iter().zip(&plain[0]) {
+            let [a, b] = [a.0, b.0].map(f32::from_bits);
+            assert!((a - b).abs() < 1e-5 * b, "{name}: {a}, not {b}");
         }
     }
 }

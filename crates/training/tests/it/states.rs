@@ -3,20 +3,20 @@
 use ontogeny_store::NamedTensor;
 use ontogeny_training::join;
 
-use crate::members::{RULES, advance, architectures, stack, state_of, three};
+use crate::members::{RULES, advance, architectures, dropping, state_of, three};
 
 #[test]
 fn a_restored_stack_goes_on_as_the_one_it_was_taken_from() {
     for (name, config) in architectures() {
         for rule in RULES {
             let members = three(&config);
-            let mut straight = stack(rule, &members);
+            let mut straight = dropping(rule, &members);
             let expected = advance(&mut straight, &members, 0..10);
 
-            let mut first = stack(rule, &members);
+            let mut first = dropping(rule, &members);
             let mut records = advance(&mut first, &members, 0..5);
             let state = first.state().unwrap();
-            let mut second = stack(rule, &members);
+            let mut second = dropping(rule, &members);
             second.restore(&state, 0).unwrap();
             records.extend(advance(&mut second, &members, 5..10));
 
@@ -38,11 +38,11 @@ fn stacks_may_be_cut_and_joined_between_state_and_state() {
     for (name, config) in architectures() {
         for rule in RULES {
             let members = three(&config);
-            let mut straight = stack(rule, &members);
+            let mut straight = dropping(rule, &members);
             advance(&mut straight, &members, 0..10);
 
             // Together, then each alone, then together.
-            let mut together = stack(rule, &members);
+            let mut together = dropping(rule, &members);
             advance(&mut together, &members, 0..4);
             let joined = together.state().unwrap();
             let alone: Vec<Vec<NamedTensor>> = members
@@ -50,13 +50,13 @@ fn stacks_may_be_cut_and_joined_between_state_and_state() {
                 .enumerate()
                 .map(|(i, member)| {
                     let member = std::slice::from_ref(member);
-                    let mut single = stack(rule, member);
+                    let mut single = dropping(rule, member);
                     single.restore(&joined, i).unwrap();
                     advance(&mut single, member, 4..7);
                     single.state().unwrap()
                 })
                 .collect();
-            let mut again = stack(rule, &members);
+            let mut again = dropping(rule, &members);
             again.restore(&join(alone), 0).unwrap();
             advance(&mut again, &members, 7..10);
 
@@ -77,9 +77,9 @@ fn a_frozen_replica_stays_frozen() {
     for rule in RULES {
         let mut members = three(&config);
         members[2].learning_rate = 1e30;
-        let mut straight = stack(rule, &members);
+        let mut straight = dropping(rule, &members);
         advance(&mut straight, &members, 0..3);
-        let mut restored = stack(rule, &members);
+        let mut restored = dropping(rule, &members);
         restored.restore(&straight.state().unwrap(), 0).unwrap();
         assert_eq!(restored.frozen_at().unwrap(), [None, None, Some(1)]);
         let expected = advance(&mut straight, &members, 3..6);
@@ -98,9 +98,9 @@ fn a_frozen_replica_stays_frozen() {
 fn check(spoil: impl FnOnce(&mut Vec<NamedTensor>), expected: &str) {
     let (_, config) = architectures().next().unwrap();
     let members = three(&config);
-    let mut state = stack(RULES[0], &members).state().unwrap();
+    let mut state = dropping(RULES[0], &members).state().unwrap();
     spoil(&mut state);
-    let mut two = stack(RULES[0], &members[1..]);
+    let mut two = dropping(RULES[0], &members[1..]);
     let before = state_of(&two, 0);
     assert_eq!(two.restore(&state, 1).unwrap_err(), expected);
     assert_eq!(
