@@ -29,6 +29,7 @@ mod signals;
 mod stages;
 #[cfg(unix)]
 mod streams;
+mod systems;
 mod tables;
 mod text;
 mod time_travel;

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use anyhow::Result;
-use ontogeny_data::{Estimate, Features, InContextRegression, Language, Source, Split};
+use ontogeny_data::{Estimate, Features, InContextRegression, Language, Oracle, Source, Split};
 use ontogeny_store::Stream;
 use serde_json::json;
 
@@ -178,7 +178,8 @@ fn describe(d: &ontogeny_data::Description) -> String {
         "  {:<15} loss {:.3} nats a token\n",
         "uniform", d.uniform_loss
     );
-    for o in &d.oracles {
+    let told_already = |oracle: Oracle| oracle == Oracle::Uniform;
+    for o in d.oracles.iter().filter(|o| !told_already(o.oracle)) {
         let repeated = o
             .trigger_loss_repeated
             .map_or(String::new(), |l| format!(", at repeated triggers {l:.3}"));
@@ -191,6 +192,15 @@ fn describe(d: &ontogeny_data::Description) -> String {
             o.loss_standard_error,
             o.entropy
         );
+    }
+    // A source of chains has a rate of its own, and neither triggers nor frequencies that say much.
+    if let Some(rate) = d.entropy_rate {
+        let _ = writeln!(
+            text,
+            "  {:<15} {rate:.3}, what no predictor falls below",
+            "entropy rate"
+        );
+        return text;
     }
     let _ = writeln!(
         text,

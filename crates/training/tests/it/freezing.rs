@@ -81,7 +81,9 @@ fn weights_that_hold_one_nan_are_never_updated() {
 /// A replica fails in the middle of training, not at its beginning: the moments are not zero then.
 #[test]
 fn a_replica_that_fails_later_keeps_its_moments() {
-    for rule in RULES {
+    // Adam divides a decay that joins the gradient by its own size: it makes nothing overflow.
+    let overflowing = |rule: &Optimizer| !matches!(rule, Optimizer::Adam { .. });
+    for rule in RULES.into_iter().filter(overflowing) {
         let (name, config) = architectures().next().unwrap();
         let mut members = three(&config);
         // A decay that turns weights over and multiplies them about ten million times at each
