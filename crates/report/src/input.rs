@@ -55,12 +55,8 @@ pub struct Provenance {
     pub device: String,
     /// Version of the methods that made the measures.
     pub method: String,
-    /// Analysed checkpoints of each replica.
-    pub checkpoints: u64,
-    /// Tokens that each replica was trained on.
-    pub tokens: u64,
-    /// Parameters of each replica's network.
-    pub parameters: u64,
+    /// The replicas by shape, each with how much was trained and measured of it.
+    pub groups: Vec<GroupSize>,
     /// Duration of training in seconds; absent if it is not known.
     pub train_seconds: Option<f64>,
     /// Duration of analysis in seconds; absent if it is not known.
@@ -73,6 +69,22 @@ pub struct Provenance {
     pub report_seconds: Option<f64>,
     /// The command that does it again.
     pub command: String,
+}
+
+/// Replicas of one shape.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GroupSize {
+    /// What the network is, in words.
+    pub network: String,
+    /// How many there are.
+    pub replicas: u64,
+    /// Parameters of each one's network.
+    pub parameters: u64,
+    /// Tokens, or vectors, that each was trained on.
+    pub tokens: u64,
+    /// Analysed checkpoints of each.
+    pub checkpoints: u64,
 }
 
 /// Settings of the sampler that estimated λ̂.

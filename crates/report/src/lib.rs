@@ -55,5 +55,7 @@ mod stage_table;
 mod trajectory;
 mod verdict;
 
-pub use input::{Estimator, Provenance, ReplicaReport, ReportInput, Selection, TrainingPoint};
+pub use input::{
+    Estimator, GroupSize, Provenance, ReplicaReport, ReportInput, Selection, TrainingPoint,
+};
 pub use page::render;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::html::escape;
 use crate::number::{MISSING, compact, duration, grouped, setting};
-use crate::{Estimator, ReportInput};
+use crate::{Estimator, GroupSize, ReportInput};
 
 /// The few facts that stand under the page's heading.
 pub(crate) fn facts(input: &ReportInput) -> String {
@@ -23,22 +23,26 @@ pub(crate) fn facts(input: &ReportInput) -> String {
         .filter_map(|r| r.rows.last())
         .map(|row| row.step)
         .max();
-    let count = |value: u64| {
-        if value == 0 {
-            MISSING.to_owned()
-        } else {
-            compact(value as f64)
+    // The least and the greatest where shapes differ.
+    let count = |of: fn(&GroupSize) -> u64| {
+        let known: Vec<u64> = from.groups.iter().map(of).filter(|v| *v > 0).collect();
+        match (known.iter().min(), known.iter().max()) {
+            (Some(least), Some(most)) if least == most => compact(*most as f64),
+            (Some(least), Some(most)) => {
+                format!("{}–{}", compact(*least as f64), compact(*most as f64))
+            }
+            _ => MISSING.to_owned(),
         }
     };
     let facts = [
         ("replicas", input.replicas.len().to_string()),
-        ("parameters each", count(from.parameters)),
+        ("parameters each", count(|g| g.parameters)),
         (
             "steps",
             last.map_or(MISSING.to_owned(), |step| compact(step as f64)),
         ),
-        ("tokens each", count(from.tokens)),
-        ("checkpoints", count(from.checkpoints)),
+        ("tokens each", count(|g| g.tokens)),
+        ("checkpoints", count(|g| g.checkpoints)),
         (
             "train and analyse",
             if total > 0.0 {
@@ -65,14 +69,21 @@ pub(crate) fn facts(input: &ReportInput) -> String {
 pub(crate) fn section(input: &ReportInput) -> String {
     let from = &input.provenance;
     let seconds = |value: Option<f64>| value.map_or(String::new(), duration);
-    let plural = if input.replicas.len() == 1 { "" } else { "s" };
-    let size = format!(
-        "{} parameters, {} tokens, {} checkpoints, {} replica{plural}",
-        grouped(from.parameters),
-        grouped(from.tokens),
-        grouped(from.checkpoints),
-        input.replicas.len()
-    );
+    let size = |group: &GroupSize| {
+        let plural = if group.replicas == 1 { "" } else { "s" };
+        let of = match from.groups.len() {
+            1 => String::new(),
+            _ => format!(" ({})", escape(&group.network)),
+        };
+        format!(
+            "{} parameters, {} tokens, {} checkpoints, {} replica{plural}{of}",
+            grouped(group.parameters),
+            grouped(group.tokens),
+            grouped(group.checkpoints),
+            group.replicas
+        )
+    };
+    let size = from.groups.iter().map(size).collect::<Vec<_>>().join("; ");
     let within = [
         ("measuring", from.measure_seconds),
         ("finding stages", from.stages_seconds),

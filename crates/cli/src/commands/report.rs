@@ -10,7 +10,9 @@ use ontogeny_analysis::table::MeasureRow;
 use ontogeny_analysis::{loss_of, paired};
 use ontogeny_model::Loss;
 use ontogeny_model::device::{self, DeviceEntry};
-use ontogeny_report::{Provenance, ReplicaReport, ReportInput, Selection, TrainingPoint, render};
+use ontogeny_report::{
+    GroupSize, Provenance, ReplicaReport, ReportInput, Selection, TrainingPoint, render,
+};
 use ontogeny_results::stages::{ReplicaStages, Stage, StageReport};
 use ontogeny_store::{KeyBuilder, RunFolder, read_series, read_whole_lines, write_atomically};
 use ontogeny_training::{Replica, Run};
@@ -107,20 +109,45 @@ fn input(
 ) -> Result<ReportInput> {
     let manifest = folder.read_manifest()?;
     let group = &run.groups[0];
-    let c = &group.network;
     let sources = run.replicas().flat_map(|r| &r.phases);
     let source_key = sources
         .fold(KeyBuilder::new("sources/1"), |k, (_, s)| {
             k.key("source", &s.key())
         })
         .finish();
-    let rows_each = analysed.rows.len() / run.replicas().count().max(1);
+    let sizes = run.groups.iter().map(|group| {
+        let first = group.replicas.first().map(|replica| &replica.entry.name);
+        let rows = analysed.rows.iter();
+        GroupSize {
+            network: group.network.describe(),
+            replicas: group.replicas.len() as u64,
+            parameters: group.network.n_parameters() as u64,
+            tokens: ontogeny_training::tokens_seen(
+                group,
+                ontogeny_store::Step(group.training.steps),
+            ),
+            checkpoints: rows.filter(|row| Some(&row.replica) == first).count() as u64,
+        }
+    });
+    let sizes: Vec<GroupSize> = sizes.collect();
+    let networks = match &sizes[..] {
+        [only] => only.network.clone(),
+        several => {
+            let each = several
+                .iter()
+                .map(|size| format!("{} of {}", size.replicas, size.network));
+            format!(
+                "{} shapes: {}",
+                several.len(),
+                each.collect::<Vec<_>>().join("; ")
+            )
+        }
+    };
     Ok(ReportInput {
         title: run.config.name.clone(),
         run: folder.root().display().to_string(),
         summary: format!(
-            "{}; {} replica{} trained for {} steps",
-            c.describe(),
+            "{networks}; {} replica{} trained for {} steps",
             run.replicas().count(),
             if run.replicas().count() == 1 { "" } else { "s" },
             group.training.steps,
@@ -138,12 +165,7 @@ fn input(
             source_key: source_key.to_string(),
             device: format!("{} ({})", device.name, device.description),
             method: ontogeny_analysis::METHOD.to_owned(),
-            checkpoints: rows_each as u64,
-            tokens: ontogeny_training::tokens_seen(
-                group,
-                ontogeny_store::Step(group.training.steps),
-            ),
-            parameters: c.n_parameters() as u64,
+            groups: sizes,
             train_seconds: times["train"].as_f64(),
             analyze_seconds: times["analyze"].as_f64(),
             measure_seconds: times["measure"].as_f64(),

@@ -2,7 +2,7 @@
 //! 4000 steps, measured at log-spaced checkpoints.
 
 use ontogeny_report::{
-    Estimator, Provenance, ReplicaReport, ReportInput, Selection, TrainingPoint,
+    Estimator, GroupSize, Provenance, ReplicaReport, ReportInput, Selection, TrainingPoint,
 };
 use ontogeny_results::stages::{Boundary, HeadRise, Stage, StageName, StageReport};
 
@@ -31,9 +31,13 @@ pub(crate) fn run(replicas: u64) -> ReportInput {
             source_key: "1b7e9a3c5d2f4e6a8b0c1d3e5f7a9b2c4d6e8f0a1b3c5d7e9f2a4b6c8d0e1f3a".into(),
             device: "CPU (Flex, 2 threads)".into(),
             method: "measures 1, stages 1".into(),
-            checkpoints: checkpoint_steps().len() as u64,
-            tokens: LAST * TOKENS_PER_STEP,
-            parameters: 41_216,
+            groups: vec![GroupSize {
+                network: String::new(),
+                replicas: 2,
+                parameters: 41_216,
+                tokens: LAST * TOKENS_PER_STEP,
+                checkpoints: checkpoint_steps().len() as u64,
+            }],
             train_seconds: Some(38.4),
             analyze_seconds: Some(131.0),
             measure_seconds: Some(128.0),
