@@ -7,7 +7,7 @@
 //!   [`StateFolder`] what a run needs to go on, a [`Series`] the metrics.
 //!
 //! What others wrote is quoted with [`excerpt`] and, where a foreign library reads it, read in
-//! [`contained`] calls.
+//! [`contained`] calls; [`ParquetFile`] checks what Parquet files say of their pages.
 //!
 //! Files appear whole or not at all ([`write_atomically`]), tensor files carry a hash of their
 //! content, and every [`StoreError`] names its file. Nothing here knows of networks, data sources
@@ -43,7 +43,7 @@ mod excerpt;
 mod files;
 mod key;
 mod manifest;
-mod parquet_pages;
+mod parquet_file;
 mod random;
 mod run_folder;
 mod schedule;
@@ -62,7 +62,7 @@ pub use excerpt::{excerpt, shortened};
 pub use files::{check_folder, create_folder, write_atomically};
 pub use key::{Key, KeyBuilder, ParseKeyError};
 pub use manifest::{RUN_SCHEMA, ReplicaEntry, RunManifest};
-pub use parquet_pages::oversized_page;
+pub use parquet_file::{ParquetFile, parquet_message};
 pub use random::{Stream, StreamRng};
 pub use run_folder::{RunFolder, RunLock};
 pub use schedule::{Schedule, ScheduleSpec, fill_gaps};

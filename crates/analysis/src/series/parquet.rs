@@ -4,9 +4,10 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use ontogeny_store::{contained, oversized_page};
+use ontogeny_store::{ParquetFile, contained, parquet_message};
 use parquet::basic::{ConvertedType, LogicalType, Repetition, Type as Physical};
-use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::errors::ParquetError;
+use parquet::file::reader::FileReader;
 use parquet::record::Field;
 use parquet::schema::types::Type;
 
@@ -15,9 +16,7 @@ use super::table::{Cell, Cells};
 
 /// A Parquet file whose columns are known.
 pub(super) struct Rows {
-    reader: SerializedFileReader<File>,
-    /// The same file, for the headers of its pages.
-    headers: File,
+    reader: ParquetFile,
 }
 
 impl Rows {
@@ -30,15 +29,15 @@ impl Rows {
             path: path.to_owned(),
             reason,
         };
-        let headers = file.try_clone().map_err(|e| wrong(e.to_string()))?;
         let reader = whole(path, || {
-            SerializedFileReader::new(file).map_err(|e| {
+            ParquetFile::open(file).map_err(|e| {
                 wrong(format!(
-                    "it begins like Parquet, but: {e}; the file may be cut off"
+                    "it begins like Parquet, but: {}; the file may be cut off",
+                    parquet_message(&e)
                 ))
             })
         })?;
-        Ok(Rows { reader, headers })
+        Ok(Rows { reader })
     }
 
     fn fields(&self) -> &[Arc<Type>] {
@@ -87,46 +86,22 @@ impl Rows {
                 });
             }
         }
-        self.check_pages(&sorted).map_err(wrong)?;
         let kept = sorted.iter().map(|&c| fields[c].clone()).collect();
         let root = self.reader.metadata().file_metadata().schema().name();
         let projection = Type::group_type_builder(root).with_fields(kept).build();
-        let projection = projection.map_err(|e| wrong(explained(&e.to_string())))?;
+        let projection = projection.map_err(|e| wrong(explained(&e)))?;
         let rows = self.reader.get_row_iter(Some(projection));
-        let rows = rows.map_err(|e| wrong(explained(&e.to_string())))?;
+        let rows = rows.map_err(|e| wrong(explained(&e)))?;
         let place = |column: &usize| sorted.partition_point(|s| s < column);
         let places: Vec<usize> = columns.iter().map(place).collect();
         let mut found = Vec::new();
         for (i, row) in rows.enumerate() {
-            let row =
-                row.map_err(|e| wrong(format!("row {}: {}", i + 1, explained(&e.to_string()))))?;
+            let row = row.map_err(|e| wrong(format!("row {}: {}", i + 1, explained(&e))))?;
             let cells: Vec<Cell> = row.get_column_iter().map(|(_, f)| cell(f)).collect();
             let cell = |&place: &usize| cells.get(place).cloned().unwrap_or(Cell::Absent);
             found.push((i + 1, places.iter().map(cell).collect()));
         }
         Ok(found)
-    }
-
-    /// Refuses pages that say they are larger than they can be, before memory is set aside for
-    /// them.
-    fn check_pages(&self, columns: &[usize]) -> Result<(), String> {
-        let schema = self.reader.metadata().file_metadata().schema_descr();
-        for group in self.reader.metadata().row_groups() {
-            for (leaf, chunk) in group.columns().iter().enumerate() {
-                if !columns.contains(&schema.get_column_root_idx(leaf)) {
-                    continue;
-                }
-                let (start, length) = chunk.byte_range();
-                let found = oversized_page(&self.headers, start, length);
-                if let Some(size) = found.map_err(|e| e.to_string())? {
-                    return Err(format!(
-                        "a page says that it holds {} MiB, far more than the file can: it is damaged",
-                        size >> 20
-                    ));
-                }
-            }
-        }
-        Ok(())
     }
 }
 
@@ -141,14 +116,15 @@ fn whole<T>(path: &Path, read: impl FnOnce() -> Result<T, SeriesError>) -> Resul
 }
 
 /// What the reader says, with the cure where it is known.
-fn explained(reason: &str) -> String {
+fn explained(error: &ParquetError) -> String {
+    let reason = parquet_message(error);
     if reason.contains("feature at compile time") {
         return format!(
             "{reason}: its columns are compressed in a way that is not read here; write it with \
              zstd or snappy"
         );
     }
-    reason.to_owned()
+    reason
 }
 
 /// What a column holds that is neither a number nor text, and what to do; `None` if it can be read.
@@ -256,9 +232,10 @@ fn decimal(bytes: &[u8], scale: i32) -> Cell {
 
 #[cfg(test)]
 mod tests {
+    use parquet::basic::{Compression, Encoding};
     use parquet::data_type::{ByteArray, ByteArrayType, FixedLenByteArrayType, Int32Type};
     use parquet::data_type::{Int64Type, Int96, Int96Type};
-    use parquet::file::properties::WriterProperties;
+    use parquet::file::properties::{WriterProperties, WriterVersion};
     use parquet::file::writer::SerializedFileWriter;
     use parquet::schema::parser::parse_message_type;
 
@@ -365,6 +342,89 @@ mod tests {
         }
         let bytes = read(&path, &wanted("step", Some("bytes"))).unwrap();
         assert_eq!(bytes.replicas[0].name, "nan");
+    }
+
+    /// 40 steps of a curve, every third without a value, in delta encodings.
+    fn curve(path: &Path, codec: Compression, version: WriterVersion) {
+        let schema = "
+            message table {
+                required int64 step;
+                optional int32 loss;
+                required binary name (UTF8);
+            }";
+        let schema = Arc::new(parse_message_type(schema).unwrap());
+        let properties = WriterProperties::builder()
+            .set_compression(codec)
+            .set_writer_version(version)
+            .set_dictionary_enabled(false)
+            .set_encoding(Encoding::DELTA_BINARY_PACKED)
+            .set_column_encoding("name".into(), Encoding::DELTA_BYTE_ARRAY);
+        let file = File::create(path).unwrap();
+        let mut writer =
+            SerializedFileWriter::new(file, schema, Arc::new(properties.build())).unwrap();
+        let mut group = writer.next_row_group().unwrap();
+        let steps: Vec<i64> = (0..40).map(|i| 10 * i).collect();
+        let mut column = group.next_column().unwrap().unwrap();
+        let typed = column.typed::<Int64Type>();
+        typed.write_batch(&steps, None, None).unwrap();
+        column.close().unwrap();
+        let losses: Vec<i32> = (0..40).filter(|i| i % 3 > 0).collect();
+        let levels: Vec<i16> = (0..40).map(|i| i16::from(i % 3 > 0)).collect();
+        let mut column = group.next_column().unwrap().unwrap();
+        let typed = column.typed::<Int32Type>();
+        typed.write_batch(&losses, Some(&levels), None).unwrap();
+        column.close().unwrap();
+        let mut column = group.next_column().unwrap().unwrap();
+        let typed = column.typed::<ByteArrayType>();
+        let names = vec![ByteArray::from("seed0"); 40];
+        typed.write_batch(&names, None, None).unwrap();
+        column.close().unwrap();
+        group.close().unwrap();
+        writer.close().unwrap();
+    }
+
+    #[test]
+    fn delta_encodings_are_read_and_changed_counts_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.parquet");
+        let wanted = Wanted {
+            step: "step".into(),
+            values: vec!["loss".into()],
+            error: None,
+            replica_column: Some("name".into()),
+            replica: None,
+        };
+        for version in [WriterVersion::PARQUET_1_0, WriterVersion::PARQUET_2_0] {
+            for codec in [Compression::UNCOMPRESSED, Compression::SNAPPY] {
+                curve(&path, codec, version);
+                let mut read = read(&path, &wanted).unwrap().replicas;
+                assert_eq!((read.len(), read[0].name.as_str()), (1, "seed0"));
+                let rows = read.remove(0).rows.unwrap();
+                assert_eq!(rows.len(), 40);
+                for (i, row) in (0_u32..).zip(&rows) {
+                    let expected = (i % 3 > 0).then_some(f64::from(i));
+                    assert_eq!(row.step, 10 * u64::from(i));
+                    assert_eq!(row.values.get("loss").copied(), expected, "{codec:?}");
+                }
+            }
+            curve(&path, Compression::UNCOMPRESSED, version);
+            let mut bytes = std::fs::read(&path).unwrap();
+            // The counts of 26 losses and of 40 names, in blocks of 128 numbers in four parts.
+            for (count, column) in [(26, "loss"), (40, "name")] {
+                let header = [0x80, 1, 4, count];
+                let at = bytes.windows(4).position(|bytes| bytes == header).unwrap();
+                bytes[at + 3] = 127;
+                std::fs::write(&path, &bytes).unwrap();
+                bytes[at + 3] = count;
+                let told = read(&path, &wanted).unwrap_err().to_string();
+                let expected = format!(
+                    "a page of `{column}` says that it holds 127 values, and its header says 40: \
+                     the file is damaged"
+                );
+                assert!(told.contains("a.parquet"), "{told}");
+                assert!(told.contains(&expected), "{told}");
+            }
+        }
     }
 
     #[test]

@@ -3,12 +3,12 @@
 use std::fs::File;
 use std::path::Path;
 
-use ontogeny_store::{contained, oversized_page};
+use ontogeny_store::{ParquetFile, contained, parquet_message};
 use parquet::basic::Type as PhysicalType;
 use parquet::basic::{ConvertedType, LogicalType};
 use parquet::column::reader::ColumnReader;
 use parquet::errors::ParquetError;
-use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::reader::FileReader;
 use parquet::schema::types::{ColumnDescriptor, Type};
 
 use super::decompress::limit;
@@ -39,7 +39,6 @@ fn read(path: &Path, column: &str, see: &mut dyn FnMut(Option<String>)) -> Resul
         message,
     };
     let file = File::open(path).map_err(DataError::io("open", path))?;
-    let headers = file.try_clone().map_err(DataError::io("open", path))?;
     let size = file.metadata().map_err(DataError::io("open", path))?.len();
     let most = limit(size);
     let too_long = || {
@@ -49,10 +48,10 @@ fn read(path: &Path, column: &str, see: &mut dyn FnMut(Option<String>)) -> Resul
             most >> 20
         ))
     };
-    let reader = SerializedFileReader::new(file).map_err(|error| {
+    let reader = ParquetFile::open(file).map_err(|error| {
         wrong(format!(
             "not readable as Parquet: {}; it may be cut off, damaged or of another format",
-            said(&error)
+            parquet_message(&error)
         ))
     })?;
     let index = place(&reader, column).map_err(wrong)?;
@@ -69,7 +68,7 @@ fn read(path: &Path, column: &str, see: &mut dyn FnMut(Option<String>)) -> Resul
         let within = |error: ParquetError| {
             wrong(format!(
                 "row group {group} (from 0), column `{column}`: {}",
-                said(&error)
+                parquet_message(&error)
             ))
         };
         let damaged = |message: String| within(ParquetError::General(message));
@@ -77,15 +76,6 @@ fn read(path: &Path, column: &str, see: &mut dyn FnMut(Option<String>)) -> Resul
         let chunk = rows.metadata().column(index);
         if u64::try_from(chunk.uncompressed_size()).is_ok_and(|size| size > most) {
             return Err(too_long());
-        }
-        let (start, length) = chunk.byte_range();
-        if let Some(size) =
-            oversized_page(&headers, start, length).map_err(DataError::io("read", path))?
-        {
-            return Err(damaged(format!(
-                "a page of it says that it holds {} MiB, far more than the file can",
-                size >> 20
-            )));
         }
         let told = rows.metadata().num_rows();
         let ColumnReader::ByteArrayColumnReader(mut texts) =
@@ -140,7 +130,7 @@ fn read(path: &Path, column: &str, see: &mut dyn FnMut(Option<String>)) -> Resul
 }
 
 /// Which of the file's leaf columns is the one, or why it is none.
-fn place(reader: &SerializedFileReader<File>, column: &str) -> Result<usize, String> {
+fn place(reader: &ParquetFile, column: &str) -> Result<usize, String> {
     let metadata = reader.metadata().file_metadata();
     let fields = metadata.schema().get_fields();
     let Some(field) = fields.iter().find(|field| field.name() == column) else {
@@ -215,14 +205,4 @@ fn no_text(leaf: &ColumnDescriptor) -> Option<String> {
         ConvertedType::BSON => Some("BSON".to_owned()),
         _ => None,
     }
-}
-
-/// An error without the name of the library's type.
-fn said(error: &ParquetError) -> String {
-    let text = error.to_string();
-    let (_, what) = text
-        .split_once(": ")
-        .filter(|(kind, _)| matches!(*kind, "Parquet error" | "External" | "EOF"))
-        .unwrap_or(("", &text));
-    what.trim_end_matches('.').to_owned()
 }

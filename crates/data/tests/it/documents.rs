@@ -11,9 +11,9 @@ use ontogeny_data::{
     DataError, KeptSources, Language, Source, SourceSpec, Split, TextSpec, TokenCache,
 };
 use ontogeny_store::Stream;
-use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
+use parquet::basic::{BrotliLevel, Compression, Encoding, GzipLevel, ZstdLevel};
 use parquet::data_type::{ByteArray, ByteArrayType};
-use parquet::file::properties::{WriterProperties, WriterVersion};
+use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder, WriterVersion};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 
@@ -45,6 +45,13 @@ fn counted(source: &Language) -> u64 {
         .map(|split| text(source).part(split).documents)
         .iter()
         .sum()
+}
+
+/// Texts in an encoding and no dictionary.
+fn encoded(properties: WriterPropertiesBuilder, encoding: Encoding) -> WriterPropertiesBuilder {
+    properties
+        .set_dictionary_enabled(false)
+        .set_encoding(encoding)
 }
 
 /// A file with the column `text`; `None` is a row without a value.
@@ -303,20 +310,27 @@ fn every_codec_of_parquet_is_read() {
         Compression::LZ4_RAW,
         Compression::ZSTD(ZstdLevel::default()),
     ] {
-        for (version, dictionary) in [
-            (WriterVersion::PARQUET_1_0, true),
-            (WriterVersion::PARQUET_2_0, false),
-        ] {
-            let properties = WriterProperties::builder()
-                .set_compression(codec)
-                .set_writer_version(version)
-                .set_dictionary_enabled(dictionary)
-                .build();
-            parquet(&folder.path().join("a.parquet"), &rows, properties);
-            let source = build(&text_spec("a.parquet"), folder.path()).unwrap();
-            assert_eq!(counted(&source), 12, "{codec:?}");
-            let expected = expected.get_or_insert_with(|| drawn(&source));
-            assert_eq!(drawn(&source), *expected, "{codec:?}, {version:?}");
+        for version in [WriterVersion::PARQUET_1_0, WriterVersion::PARQUET_2_0] {
+            for encoding in [
+                None,
+                Some(Encoding::PLAIN),
+                Some(Encoding::DELTA_LENGTH_BYTE_ARRAY),
+                Some(Encoding::DELTA_BYTE_ARRAY),
+            ] {
+                let properties = WriterProperties::builder()
+                    .set_compression(codec)
+                    .set_writer_version(version);
+                let properties = match encoding {
+                    None => properties,
+                    Some(encoding) => encoded(properties, encoding),
+                };
+                parquet(&folder.path().join("a.parquet"), &rows, properties.build());
+                let source = build(&text_spec("a.parquet"), folder.path()).unwrap();
+                let what = format!("{codec:?}, {version:?}, {encoding:?}");
+                assert_eq!(counted(&source), 12, "{what}");
+                let expected = expected.get_or_insert_with(|| drawn(&source));
+                assert_eq!(drawn(&source), *expected, "{what}");
+            }
         }
     }
 }
@@ -358,6 +372,19 @@ fn damaged_parquet_is_told_with_its_place() {
     fs::write(&path, &whole[..whole.len() - 100]).unwrap();
     let message = refused();
     assert!(message.contains("not readable as Parquet"), "{message}");
+    // Blocks of 128 lengths in four parts, of six texts; and then of 127.
+    let properties = encoded(WriterProperties::builder(), Encoding::DELTA_BYTE_ARRAY);
+    parquet(&path, &rows, properties.build());
+    let mut changed = fs::read(&path).unwrap();
+    let counts = changed
+        .windows(4)
+        .position(|bytes| bytes == b"\x80\x01\x04\x06");
+    changed[counts.unwrap() + 3] = 127;
+    fs::write(&path, changed).unwrap();
+    let message = refused();
+    let told = "row group 0 (from 0), column `text`: a page of `text` says that it holds 127 \
+                values, and its header says 6: the file is damaged";
+    assert!(message.contains(told), "{message}");
 }
 
 #[test]

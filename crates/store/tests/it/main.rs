@@ -7,6 +7,7 @@
 
 mod checkpoints;
 mod golden;
+mod parquet;
 mod properties;
 mod random;
 mod run_folder;

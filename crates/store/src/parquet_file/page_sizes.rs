@@ -6,6 +6,8 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 
+use super::byte_reader::ByteReader;
+
 /// Decompressed bytes that a page of any file may have.
 const LIMIT: u64 = 64 << 20;
 /// How many times as long as the file a page may be beyond [`LIMIT`].
@@ -15,19 +17,24 @@ const HEADER: usize = 1 << 16;
 /// Structures within each other in a header; the format has three.
 const DEEPEST: usize = 16;
 
-/// The first page whose header says that its values take more than 64 MiB and 64 times the file,
-/// among those in the `length` bytes from `start` on: the size that it tells. What is no header
-/// ends the search, since no reader goes on there.
+/// The most bytes that a page of a file of this size may hold: 64 MiB and 64 times the file.
+pub(super) fn most_bytes(file_size: u64) -> u64 {
+    LIMIT.saturating_add(file_size.saturating_mul(GROWTH))
+}
+
+/// The first page whose header says that its values take more than `most` bytes, compressed or
+/// decompressed, among those in the `length` bytes from `start` on: the size that it tells. What
+/// is no header ends the search, since no reader goes on there.
 ///
 /// # Errors
 /// A file that cannot be read.
-pub fn oversized_page(
+pub(super) fn oversized_page(
     mut file: impl Read + Seek,
     start: u64,
     length: u64,
+    most: u64,
 ) -> io::Result<Option<u64>> {
     let size = file.seek(SeekFrom::End(0))?;
-    let most = LIMIT.saturating_add(size.saturating_mul(GROWTH));
     let end = start.saturating_add(length).min(size);
     let mut at = start;
     let mut bytes = Vec::new();
@@ -35,24 +42,23 @@ pub fn oversized_page(
         file.seek(SeekFrom::Start(at))?;
         bytes.clear();
         file.by_ref().take(HEADER as u64).read_to_end(&mut bytes)?;
-        let mut header = Header { rest: &bytes };
+        let mut header = Header(ByteReader { rest: &bytes });
         let Some(sizes) = header.sizes() else {
             break;
         };
         // Readers take a size below zero for a very large one.
         let [decompressed, compressed] = sizes.map(|size| u64::from(size as u32));
-        if decompressed > most {
-            return Ok(Some(decompressed));
+        let larger = decompressed.max(compressed);
+        if larger > most {
+            return Ok(Some(larger));
         }
-        at += (bytes.len() - header.rest.len()) as u64 + compressed;
+        at += (bytes.len() - header.0.rest.len()) as u64 + compressed;
     }
     Ok(None)
 }
 
 /// A structure in Thrift's compact protocol.
-struct Header<'a> {
-    rest: &'a [u8],
-}
+struct Header<'a>(ByteReader<'a>);
 
 impl Header<'_> {
     /// The second and third fields of the outermost structure: sizes of the page in bytes,
@@ -71,18 +77,18 @@ impl Header<'_> {
     fn fields(&mut self, depth: usize, see: &mut dyn FnMut(i64, i64)) -> Option<()> {
         let mut field = 0_i64;
         loop {
-            let head = self.byte()?;
+            let head = self.0.byte()?;
             if head == 0 {
                 return Some(());
             }
             field = match head >> 4 {
-                0 => self.signed()?,
+                0 => self.0.signed()?,
                 delta => field.checked_add(i64::from(delta))?,
             };
             match head & 0x0f {
                 // Small, middle and large integers.
                 4..=6 => {
-                    let value = self.signed()?;
+                    let value = self.0.signed()?;
                     see(field, value);
                 }
                 kind => self.skip(kind, depth)?,
@@ -98,25 +104,31 @@ impl Header<'_> {
         match kind {
             // The truth of a field is in its kind.
             1 | 2 => {}
-            3 => self.take(1)?,
-            4..=6 => {
-                self.signed()?;
+            3 => {
+                self.0.take(1)?;
             }
-            7 => self.take(8)?,
+            4..=6 => {
+                self.0.signed()?;
+            }
+            7 => {
+                self.0.take(8)?;
+            }
             8 => {
-                let length = self.unsigned()?;
-                self.take(usize::try_from(length).ok()?)?;
+                let length = self.0.unsigned()?;
+                self.0.take(usize::try_from(length).ok()?)?;
             }
             9 | 10 => {
-                let head = self.byte()?;
+                let head = self.0.byte()?;
                 let count = match head >> 4 {
-                    15 => self.unsigned()?,
+                    15 => self.0.unsigned()?,
                     count => u64::from(count),
                 };
                 for _ in 0..count {
                     match head & 0x0f {
                         // In a list a truth takes a byte.
-                        1 | 2 => self.take(1)?,
+                        1 | 2 => {
+                            self.0.take(1)?;
+                        }
                         kind => self.skip(kind, depth + 1)?,
                     }
                 }
@@ -127,61 +139,28 @@ impl Header<'_> {
         }
         Some(())
     }
-
-    fn take(&mut self, count: usize) -> Option<()> {
-        self.rest = self.rest.get(count..)?;
-        Some(())
-    }
-
-    fn byte(&mut self) -> Option<u8> {
-        let (&byte, rest) = self.rest.split_first()?;
-        self.rest = rest;
-        Some(byte)
-    }
-
-    /// Seven bits to a byte, the least first.
-    fn unsigned(&mut self) -> Option<u64> {
-        let mut value = 0_u64;
-        for place in 0..10 {
-            let byte = self.byte()?;
-            value |= u64::from(byte & 0x7f) << (7 * place);
-            if byte < 0x80 {
-                return Some(value);
-            }
-        }
-        None
-    }
-
-    /// Zigzag: 0, −1, 1, −2, ….
-    fn signed(&mut self) -> Option<i64> {
-        let value = self.unsigned()?;
-        Some((value >> 1) as i64 ^ -((value & 1) as i64))
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::io::Cursor;
 
+    use super::super::byte_reader::unsigned;
     use super::*;
+
+    fn found(file: &[u8], start: u64, length: usize) -> Option<u64> {
+        let most = most_bytes(file.len() as u64);
+        oversized_page(Cursor::new(file), start, length as u64, most).unwrap()
+    }
 
     /// A data page's header: kind, the two sizes, and a structure of numbers and bytes.
     fn header(decompressed: u64, compressed: u64) -> Vec<u8> {
-        let varint = |mut value: u64| {
-            let mut bytes = Vec::new();
-            while value >= 0x80 {
-                bytes.push(value as u8 | 0x80);
-                value >>= 7;
-            }
-            bytes.push(value as u8);
-            bytes
-        };
         [
             &[0x15, 0][..],
             &[0x15],
-            &varint(2 * decompressed),
+            &unsigned(2 * decompressed),
             &[0x15],
-            &varint(2 * compressed),
+            &unsigned(2 * compressed),
             // Field 5, a structure: a number, a truth, three bytes, a list of two numbers.
             &[
                 0x2c, 0x15, 8, 0x11, 0x18, 3, b'm', b'i', b'n', 0x19, 0x25, 2, 4, 0,
@@ -195,16 +174,15 @@ mod tests {
     fn the_page_that_says_too_much_is_found() {
         let page = |decompressed: u64| [header(decompressed, 5), b"12345".to_vec()].concat();
         let file = [b"PAR1".to_vec(), page(9), page(1 << 30), page(3)].concat();
-        let found = |length: usize| oversized_page(Cursor::new(&file), 4, length as u64).unwrap();
-        assert_eq!(found(file.len()), Some(1 << 30));
-        assert_eq!(found(page(9).len()), None);
+        assert_eq!(found(&file, 4, file.len()), Some(1 << 30));
+        assert_eq!(found(&file, 4, page(9).len()), None);
+        let long = [b"PAR1".to_vec(), header(9, 1 << 30)].concat();
+        assert_eq!(found(&long, 4, long.len()), Some(1 << 30));
         // −59, whose lower 32 bits are nearly 2³².
         let below = [&b"PAR1"[..], &[0x15, 4, 0x15, 0x75, 0x15, 8, 0]].concat();
-        let found = oversized_page(Cursor::new(&below), 4, 99).unwrap();
-        assert_eq!(found, Some(u64::from(u32::MAX) - 58));
+        assert_eq!(found(&below, 4, 99), Some(u64::from(u32::MAX) - 58));
         let fine = [b"PAR1".to_vec(), page(9), page(64 << 20)].concat();
-        let all = fine.len() as u64;
-        assert_eq!(oversized_page(Cursor::new(&fine), 4, all).unwrap(), None);
+        assert_eq!(found(&fine, 4, fine.len()), None);
     }
 
     #[test]
@@ -218,8 +196,7 @@ mod tests {
             &[0x29, 0xfc, 0xff, 0xff, 0xff, 0xff, 0x0f],
             &[0x1c; 200],
         ] {
-            let found = oversized_page(Cursor::new(bytes), 0, bytes.len() as u64);
-            assert_eq!(found.unwrap(), None, "{bytes:?}");
+            assert_eq!(found(bytes, 0, bytes.len()), None, "{bytes:?}");
         }
     }
 }
