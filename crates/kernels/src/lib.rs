@@ -86,9 +86,9 @@ pub fn causal_attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
     ))
 }
 
-/// Causal softmax attention with a learned number for each head and distance: `softmax(q kᵀ / √d_head
-/// + b) v`, where `b` of query i and key j is `relative[i − j]` (Raffel et al. 2020, without its
-/// buckets).
+/// Causal softmax attention with a learned number for each head and distance:
+/// `softmax(b + q kᵀ / √d_head) v`, where `b` of query i and key j is `relative[i − j]` (Raffel et
+/// al. 2020, without its buckets).
 ///
 /// `q`, `k` and `v` are `[batch, head, position, d_head]`, one replica's batch after the other's, and
 /// `relative` is `[replica, head, n]` with n at least the number of positions.

@@ -14,9 +14,9 @@ fn run(sandbox: &Sandbox, preset: &str, out: &str, settings: &[&str]) -> Value {
 
 /// The last measures of a replica of a run.
 fn last(said: &Value, replica: usize, name: &str) -> f64 {
-    let found = &said["replicas"][replica]["final"][name];
-    let found = found.as_f64();
-    found.unwrap_or_else(|| panic!("no {name} in {}", said["replicas"][replica]["final"]))
+    let all = &said["replicas"][replica]["final"];
+    assert!(all[name].is_f64(), "no {name} in {all}");
+    all[name].as_f64().unwrap_or_default()
 }
 
 const NO_LLC: [&str; 2] = ["analysis.llc.enabled=false", "stages.online=false"];

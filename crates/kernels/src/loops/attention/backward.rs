@@ -81,6 +81,10 @@ impl Kernel for AttentionBackward<'_> {
 /// All rows must hold `positions × d_head` elements, `relative` twice `positions`, the gradients must take as many in rows
 /// `sizes.row()` apart, and `scratch` the floats of `backward_scratch`.
 #[inline(always)]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one head's operands, each used once"
+)]
 unsafe fn backward_head<S: Simd>(
     simd: S,
     sizes: Sizes,
