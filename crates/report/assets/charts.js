@@ -2,7 +2,14 @@
 
 const ORACLES = ["unigram", "bigram", "trigram", "bag_of_context", "in_context"];
 const spoken = (name) => (name === "in_context" ? "in-context" : name.replaceAll("_", " "));
-const oracleColor = (name) => (ORACLES.includes(name) ? `var(--oracle-${name})` : "var(--ink-soft)");
+// Predictors of other sources: in this order, then by the number in their names (rank2, 5-gon+).
+const OTHERS = ["zero", "ridge", "dmmse", "task_mean", "uniform"];
+function oracleColor(name) {
+  if (ORACLES.includes(name)) return `var(--oracle-${name})`;
+  const place = OTHERS.indexOf(name);
+  const numbered = Number(/\d+/.exec(name)?.[0] ?? 0) + 3 * (name.split("+").length - 1);
+  return `var(--line-${((place < 0 ? numbered : place) % 6) + 1})`;
+}
 
 /** A line over the checkpoints, or null if the measure is not in the table. */
 function column(replica, measure, look) {
