@@ -44,10 +44,13 @@ impl RegressionPredictor {
 }
 
 impl InContextRegression {
-    /// The predictors that the source has: those that know a pool only where there is one.
+    /// The predictors that the source has: those that know a pool only where there is one, and its
+    /// mean only where there are several tasks.
     pub fn predictors(&self) -> &'static [RegressionPredictor] {
         use RegressionPredictor::{Dmmse, Ridge, TaskMean, Zero};
         match self.tasks() {
+            // The mean of one task is that task: both would say the same.
+            Some(1) => &[Zero, Dmmse, Ridge],
             Some(_) => &[Zero, TaskMean, Dmmse, Ridge],
             None => &[Zero, Ridge],
         }
