@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use burn::tensor::Device;
-use ontogeny_data::{Examples, Language, Oracle, Sequences, Source, Split, TriggerPositions};
+use ontogeny_data::{
+    Examples, Language, Oracle, Sequences, Source, Split, TriggerPositions, Values,
+};
 use ontogeny_model::Batch;
 use ontogeny_store::{Key, KeyBuilder, Stream};
 use rayon::prelude::*;
@@ -132,12 +134,15 @@ fn on_probe(source: &Language, oracle: Oracle, sequences: &Sequences) -> OracleO
 pub(crate) fn batch_of(examples: &Examples, device: &Device) -> Batch {
     match examples {
         Examples::Sequences(sequences) => batch(sequences, 0..sequences.rows, device),
-        Examples::Values(values) => {
-            let (inputs, targets) = (values.inputs.clone(), values.targets.clone());
-            let shape = [1, values.rows, values.positions];
-            Batch::of_vectors(inputs, targets, shape, values.weights.as_deref(), device)
-        }
+        Examples::Values(values) => batch_of_values(values, device),
     }
+}
+
+/// Vectors as a batch of one replica.
+pub(crate) fn batch_of_values(values: &Values, device: &Device) -> Batch {
+    let (inputs, targets) = (values.inputs.clone(), values.targets.clone());
+    let shape = [1, values.rows, values.positions];
+    Batch::of_vectors(inputs, targets, shape, values.weights.as_deref(), device)
 }
 
 /// Rows of some sequences as a batch of one replica.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ontogeny_data::{InContextRegression, RegressionSequences, RegressionShift, Source, Values};
-use ontogeny_model::{Batch, Network, weights};
+use ontogeny_model::{Network, weights};
 use ontogeny_store::{Key, KeyBuilder};
 
 use crate::error::AnalysisError;
@@ -87,14 +87,7 @@ impl Drawn {
 
     /// The network's prediction of each y, `[sequence, pair]`.
     fn outputs(&self, network: &Network) -> Result<Vec<f64>, AnalysisError> {
-        let values = &self.values;
-        let batch = Batch::of_vectors(
-            values.inputs.clone(),
-            values.targets.clone(),
-            [1, values.rows, values.positions],
-            values.weights.as_deref(),
-            &network.device(),
-        );
+        let batch = probe::batch_of_values(&self.values, &network.device());
         let outputs = weights::read(&[network.outputs(&batch.inputs, batch.positions)])?.concat();
         // A prediction stands where an x is read: at every other position.
         Ok(outputs.into_iter().step_by(2).map(f64::from).collect())

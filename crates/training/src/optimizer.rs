@@ -79,15 +79,8 @@ impl Optimizer {
                 beta1,
                 beta2,
                 epsilon,
-            } => {
-                let rule = AdamW {
-                    beta1,
-                    beta2,
-                    epsilon,
-                };
-                adam(rule, step, parameter, gradient, moments, rates)
             }
-            Self::Adam {
+            | Self::Adam {
                 beta1,
                 beta2,
                 epsilon,
@@ -97,6 +90,9 @@ impl Optimizer {
                     beta2,
                     epsilon,
                 };
+                if matches!(self, Self::AdamW { .. }) {
+                    return adam(rule, step, parameter, gradient, moments, rates);
+                }
                 let gradient = gradient * rates.gradient_scale.clone();
                 let gradient = gradient + parameter.clone() * rates.weight_decay.clone();
                 // What is left to the update has neither.

@@ -1,7 +1,7 @@
 //! Vectors that outputs are read on, where networks write vectors.
 
 use ontogeny_data::{Features, InContextRegression, RegressionShift, Source, Split, Values};
-use ontogeny_model::{Batch, Network, weights};
+use ontogeny_model::{Network, weights};
 use ontogeny_store::{Key, KeyBuilder};
 
 use crate::error::AnalysisError;
@@ -103,13 +103,7 @@ impl FixedValues {
     /// If the device fails.
     pub(super) fn row(&self, network: &Network) -> Result<Vec<f32>, AnalysisError> {
         let values = &self.examples;
-        let batch = Batch::of_vectors(
-            values.inputs.clone(),
-            values.targets.clone(),
-            [1, values.rows, values.positions],
-            values.weights.as_deref(),
-            &network.device(),
-        );
+        let batch = probe::batch_of_values(values, &network.device());
         let d_out = network.config().d_out();
         let outputs = weights::read(&[network.outputs(&batch.inputs, batch.positions)])?.concat();
         let counts = |position: usize| {
