@@ -3,9 +3,9 @@
 //! 2501.17745).
 //!
 //! A row is one checkpoint of one replica: its probabilities of the next token at fixed places of
-//! fixed held-out sequences, or the vectors that it writes for fixed examples. Rows of all replicas are centred together and decomposed; predictors
-//! that need no training are projected afterwards, with the same centre, and so have no part in
-//! choosing the axes.
+//! fixed held-out sequences, or the vectors that it writes for fixed examples. Rows of all replicas
+//! are centred together and decomposed; predictors that need no training are projected afterwards,
+//! with the same centre, and so have no part in choosing the axes.
 //!
 //! Probabilities and not their logarithms: a mixture of two predictors then lies on the line
 //! between them, and a token that never occurs at a place weighs next to nothing, whereas its

@@ -7,9 +7,11 @@ use burn::tensor::Device;
 use ontogeny_data::{
     Examples, Language, Oracle, Sequences, Source, Split, TriggerPositions, Values,
 };
-use ontogeny_model::Batch;
+use ontogeny_model::{Batch, Network, weights};
 use ontogeny_store::{Key, KeyBuilder, Stream};
 use rayon::prelude::*;
+
+use crate::error::AnalysisError;
 
 /// Sequences moved by one pass; a network of a few million logits a chunk stays in cache and a
 /// large vocabulary in memory.
@@ -143,6 +145,25 @@ pub(crate) fn batch_of_values(values: &Values, device: &Device) -> Batch {
     let (inputs, targets) = (values.inputs.clone(), values.targets.clone());
     let shape = [1, values.rows, values.positions];
     Batch::of_vectors(inputs, targets, shape, values.weights.as_deref(), device)
+}
+
+/// A network's outputs for vectors at the positions that count in the loss, `[row, position,
+/// d_out]` row major.
+///
+/// # Errors
+/// If the device fails.
+pub(crate) fn outputs_that_count(
+    network: &Network,
+    values: &Values,
+) -> Result<Vec<f32>, AnalysisError> {
+    let batch = batch_of_values(values, &network.device());
+    let outputs = weights::read(&[network.outputs(&batch.inputs, batch.positions)])?.concat();
+    let Some(counting) = &values.weights else {
+        return Ok(outputs);
+    };
+    let rows = outputs.chunks_exact(network.config().d_out()).enumerate();
+    let counted = rows.filter(|(row, _)| counting[row % values.positions] > 0.0);
+    Ok(counted.flat_map(|(_, y)| y.iter().copied()).collect())
 }
 
 /// Rows of some sequences as a batch of one replica.

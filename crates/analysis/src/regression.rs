@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ontogeny_data::{InContextRegression, RegressionSequences, RegressionShift, Source, Values};
-use ontogeny_model::{Network, weights};
+use ontogeny_model::Network;
 use ontogeny_store::{Key, KeyBuilder};
 
 use crate::error::AnalysisError;
@@ -87,10 +87,8 @@ impl Drawn {
 
     /// The network's prediction of each y, `[sequence, pair]`.
     fn outputs(&self, network: &Network) -> Result<Vec<f64>, AnalysisError> {
-        let batch = probe::batch_of_values(&self.values, &network.device());
-        let outputs = weights::read(&[network.outputs(&batch.inputs, batch.positions)])?.concat();
-        // A prediction stands where an x is read: at every other position.
-        Ok(outputs.into_iter().step_by(2).map(f64::from).collect())
+        let outputs = probe::outputs_that_count(network, &self.values)?;
+        Ok(outputs.into_iter().map(f64::from).collect())
     }
 
     fn loss(&self, outputs: &[f64]) -> f64 {

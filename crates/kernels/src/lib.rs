@@ -90,8 +90,8 @@ pub fn causal_attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
 /// `softmax(b + q kᵀ / √d_head) v`, where `b` of query i and key j is `relative[i − j]` (Raffel et
 /// al. 2020, without its buckets).
 ///
-/// `q`, `k` and `v` are `[batch, head, position, d_head]`, one replica's batch after the other's, and
-/// `relative` is `[replica, head, n]` with n at least the number of positions.
+/// `q`, `k` and `v` are `[batch, head, position, d_head]`, one replica's batch after the other's,
+/// and `relative` is `[replica, head, n]` with n at least the number of positions.
 ///
 /// # Panics
 /// If the shapes do not fit.

@@ -110,9 +110,9 @@ impl Batch {
         Self::of_tokens(take(0), take(1), t)
     }
 
-    /// Vectors `[R, N, d_in]` and the vectors `[R, N, d_out]` that they should become, row major, for
-    /// N = `examples` · `positions`. `weights`, one for each position and 1 in the mean, say how much
-    /// each counts.
+    /// Vectors `[R, N, d_in]` and the vectors `[R, N, d_out]` that they should become, row major,
+    /// for N = `examples` · `positions`. `weights`, one for each position and 1 in the mean, say
+    /// how much each counts.
     ///
     /// # Panics
     /// If the lengths do not fit.

@@ -84,6 +84,13 @@ pub enum Block {
     Doubled,
 }
 
+impl Block {
+    /// Whether it is the standard one, which keys and files of runs do not say.
+    pub fn is_standard(&self) -> bool {
+        *self == Self::Standard
+    }
+}
+
 /// Components of the vectors that a transformer reads and writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -184,7 +191,7 @@ pub struct TransformerConfig {
     /// Whether attention, MLP and unembedding have biases. Layer norms always have theirs.
     pub bias: bool,
     /// What a block adds to the residual stream.
-    #[serde(default, skip_serializing_if = "is_standard")]
+    #[serde(default, skip_serializing_if = "Block::is_standard")]
     pub block: Block,
     /// Greatest number of positions.
     pub n_ctx: usize,
@@ -201,14 +208,6 @@ pub struct TransformerConfig {
 
 // What says nothing of a decoder of tokens is not written: `config.json` of older runs has no such
 // members.
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde hands over a reference"
-)]
-fn is_standard(block: &Block) -> bool {
-    *block == Block::Standard
-}
 
 #[expect(
     clippy::trivially_copy_pass_by_ref,
@@ -411,7 +410,7 @@ impl TransformerConfig {
 
     /// Whether attention has biases.
     pub(crate) fn attention_bias(&self) -> bool {
-        self.bias && self.block == Block::Standard
+        self.bias && self.block.is_standard()
     }
 
     /// Every parameter in canonical order. Names, shapes and order on disk come from here alone.

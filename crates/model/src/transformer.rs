@@ -156,13 +156,13 @@ impl<'a> Transformer<'a> {
         }
     }
 
-    /// Outputs `[R, B·T, V]` for tokens `[R, B·T]` or vectors `[R, B·T, d_in]`, `positions` = T to an
-    /// example. `dropout`, if it is not empty, has factors `[R, B·T, D]` for the embedding and for
-    /// what each attention and each MLP adds.
+    /// Outputs `[R, B·T, V]` for tokens `[R, B·T]` or vectors `[R, B·T, d_in]`, `positions` = T to
+    /// an example. `dropout`, if it is not empty, has factors `[R, B·T, D]` for the embedding and
+    /// for what each attention and each MLP adds.
     ///
     /// # Panics
-    /// If T is greater than `n_ctx`, or does not divide the number of rows, or the inputs are of the
-    /// kind that it does not read.
+    /// If T is greater than `n_ctx`, or does not divide the number of rows, or the inputs are of
+    /// the kind that it does not read.
     pub(crate) fn forward(
         &self,
         inputs: &Inputs,

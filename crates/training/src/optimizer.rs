@@ -22,8 +22,8 @@ pub enum Optimizer {
         /// Added to the root of the second moment after its bias correction.
         epsilon: f64,
     },
-    /// Adam (Kingma & Ba 2015, algorithm 1), as PyTorch has it: weight decay joins the gradient, like
-    /// an L2 penalty, after clipping.
+    /// Adam (Kingma & Ba 2015, algorithm 1), as PyTorch has it: weight decay joins the gradient,
+    /// like an L2 penalty, after clipping.
     Adam {
         /// Decay of the first moment.
         beta1: f64,

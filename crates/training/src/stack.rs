@@ -105,7 +105,8 @@ pub fn column(values: &[f64], device: &Device) -> Tensor<3> {
     Tensor::from_data(TensorData::new(values, shape), device)
 }
 
-/// The batches of all replicas as one. In sequences each token is to be predicted from those before.
+/// The batches of all replicas as one. In sequences each token is to be predicted from those
+/// before.
 ///
 /// # Panics
 /// If there is none, or they differ in kind or shape: they come from sources of one kind.

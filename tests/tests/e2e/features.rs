@@ -3,6 +3,8 @@
 use ontogeny_tests::Sandbox;
 use serde_json::Value;
 
+use crate::systems::run;
+
 /// The rows of a run's table.
 fn rows(sandbox: &Sandbox) -> Vec<Value> {
     let table = sandbox.text("run/analysis/table.jsonl");
@@ -10,21 +12,12 @@ fn rows(sandbox: &Sandbox) -> Vec<Value> {
     table.lines().map(row).collect()
 }
 
-fn run(sandbox: &Sandbox, preset: &str, settings: &[&str]) -> Value {
-    let config = format!("{}/../configs/{preset}.toml", env!("CARGO_MANIFEST_DIR"));
-    let mut arguments = vec!["run", &config, "--json", "--device", "cpu", "--out", "run"];
-    for setting in settings {
-        arguments.extend(["--set", setting]);
-    }
-    sandbox.run(&arguments).json()
-}
-
 /// Saxe et al. 2014: with the items as one-hot inputs, a mode of strength 4s rises to its half at
 /// (τ/2s)·ln(4s/a₀ − 1). Steps of the size 1/τ follow the flow to the order of their size.
 #[test]
 fn modes_of_a_hierarchy_are_learned_when_the_closed_form_says() {
     let sandbox = Sandbox::new();
-    let said = run(&sandbox, "hierarchy", &[]);
+    let said = run(&sandbox, "hierarchy", "run", &[]);
     let (tau, start) = (1.0 / (2.0 * 0.01), 1e-3);
     let rows = rows(&sandbox);
     for (mode, strength) in [
@@ -63,7 +56,7 @@ fn superposition_ends_at_a_critical_polygon() {
         "analysis.llc.draws=20",
         "analysis.llc.burn_in=5",
     ];
-    let said = run(&sandbox, "superposition", &settings);
+    let said = run(&sandbox, "superposition", "run", &settings);
     let critical = [
         (4.0, 0.0, 0.11111),
         (4.0, 1.0, 0.10417),

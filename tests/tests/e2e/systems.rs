@@ -3,7 +3,8 @@
 use ontogeny_tests::Sandbox;
 use serde_json::Value;
 
-fn run(sandbox: &Sandbox, preset: &str, out: &str, settings: &[&str]) -> Value {
+/// Runs a preset with some settings changed.
+pub fn run(sandbox: &Sandbox, preset: &str, out: &str, settings: &[&str]) -> Value {
     let config = format!("{}/../configs/{preset}.toml", env!("CARGO_MANIFEST_DIR"));
     let mut arguments = vec!["run", &config, "--json", "--device", "cpu", "--out", out];
     for setting in settings {

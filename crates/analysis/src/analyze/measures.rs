@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ontogeny_data::{Features, Source};
-use ontogeny_model::{Network, NetworkConfig};
+use ontogeny_model::{Network, TransformerConfig};
 use ontogeny_store::{Key, KeyBuilder};
 use serde_json::{Value, json};
 
@@ -77,7 +77,7 @@ enum Measure<'a> {
     /// The loss on a further source.
     Eval(&'a str, &'a Source, Option<&'a Probe>),
     /// Scores of attention heads.
-    Heads(&'a Probe),
+    Heads(&'a Probe, &'a TransformerConfig),
     /// Composition of heads.
     Composition,
     /// Norms of the weights.
@@ -99,11 +99,13 @@ impl<'a> Measure<'a> {
         for ((name, source), probe) in plan.evals.iter().zip(&probes.evals) {
             all.push(Self::Eval(name, source, probe.as_ref()));
         }
-        let transformer = matches!(job.group.network, NetworkConfig::Transformer(_));
-        if let (Some(SourceProbe::Tokens(probe)), true) = (probe, s.heads && transformer) {
-            all.push(Self::Heads(probe));
+        let transformer = job.group.network.transformer();
+        if let (Some(SourceProbe::Tokens(probe)), Some(c)) = (probe, transformer)
+            && s.heads
+        {
+            all.push(Self::Heads(probe, c));
         }
-        if s.composition && transformer {
+        if s.composition && transformer.is_some() {
             all.push(Self::Composition);
         }
         if s.weight_norms {
@@ -120,7 +122,7 @@ impl<'a> Measure<'a> {
             Self::Pairs(_) => ("behaviour", "regression/2"),
             Self::Features(..) => ("behaviour", "features/3"),
             Self::Eval(..) => ("evals", "eval/1"),
-            Self::Heads(_) => ("heads", "heads/1"),
+            Self::Heads(..) => ("heads", "heads/1"),
             Self::Composition => ("composition", "composition/1"),
             Self::WeightNorms => ("weight_norms", "weight_norms/1"),
         }
@@ -144,7 +146,7 @@ impl<'a> Measure<'a> {
                     None => (key.key("source", &source.key()), drawn),
                 }
             }
-            Self::Heads(probe) => (
+            Self::Heads(probe, _) => (
                 key.key("probe", &probe.key),
                 json!({ "seed": s.seed, "repeated": s.repeated }),
             ),
@@ -173,10 +175,7 @@ impl<'a> Measure<'a> {
                 measures.value(format!("loss.{name}"), loss);
                 Ok(measures)
             }
-            Self::Heads(probe) => {
-                let Some(c) = network.config().transformer() else {
-                    return Ok(Measures::default());
-                };
+            Self::Heads(probe, c) => {
                 let repeated = heads::repeated_random(s.seed, s.repeated, c.n_ctx, c.d_vocab);
                 heads::scores(network, probe, &repeated)
             }

@@ -50,10 +50,11 @@ pub struct ReplicaInput<'a> {
     pub stages: Option<&'a [Stage]>,
 }
 
-/// A replica with its clock.
+/// A replica with its clock, and the [`marks`] of its table.
 pub(super) struct Seed<'a> {
     pub input: &'a ReplicaInput<'a>,
     pub clock: Clock,
+    marks: Vec<(String, Observation)>,
 }
 
 /// An axis, and how times on it become numbers that grow as training goes on.
@@ -125,7 +126,12 @@ pub(super) fn seeds<'a>(
                 None if axis == Axis::Loss => return Err(no_loss(input, loss)),
                 None => {}
             }
-            own.push(Seed { input, clock });
+            let marks = marks(input.rows);
+            own.push(Seed {
+                input,
+                clock,
+                marks,
+            });
         }
         all.push(own);
     }
@@ -164,11 +170,8 @@ pub(super) fn stage_names(arms: &[Vec<Seed<'_>>]) -> Vec<String> {
     if replicas().any(|s| below_bag(s.input.rows).is_some()) {
         names.push(BELOW_BAG.to_owned());
     }
-    names.extend(
-        replicas()
-            .flat_map(|s| marks(s.input.rows))
-            .map(|(name, _)| name),
-    );
+    let marks = replicas().flat_map(|s| &s.marks);
+    names.extend(marks.map(|(name, _)| name.clone()));
     let rank = |name: &str| ORDER.iter().position(|o| *o == name).unwrap_or(ORDER.len());
     // What is no stage's name, a mark, comes after the stages.
     let by_name = |name: &String| match name.parse::<StageName>() {
@@ -191,8 +194,8 @@ impl Seed<'_> {
             _ => match (stage.parse::<StageName>(), event) {
                 (Ok(_), _) => moment(self.input.rows, self.input.stages?, stage, event),
                 (Err(_), Event::Onset) => {
-                    let mut own = marks(self.input.rows).into_iter();
-                    own.find(|(name, _)| name == stage).map(|(_, at)| at)
+                    let mark = self.marks.iter().find(|(name, _)| name == stage);
+                    mark.map(|(_, at)| *at)
                 }
                 (Err(_), _) => None,
             },

@@ -1,7 +1,7 @@
 //! Vectors that outputs are read on, where networks write vectors.
 
 use ontogeny_data::{Features, InContextRegression, RegressionShift, Source, Split, Values};
-use ontogeny_model::{Network, weights};
+use ontogeny_model::Network;
 use ontogeny_store::{Key, KeyBuilder};
 
 use crate::error::AnalysisError;
@@ -22,11 +22,11 @@ pub struct FixedValues {
 
 impl FixedValues {
     /// Examples of the first of some sources, each with the name of its arm, and the predictors of
-    /// all. Of in-context regression these are sequences of the first arm's tasks, and each arm with
-    /// a pool has a dMMSE of its own; of a hierarchy all items and the best maps of each rank.
+    /// all. Of in-context regression these are sequences of the first arm's tasks, and each arm
+    /// with a pool has a dMMSE of its own; of a hierarchy all items and the best maps of each rank.
     ///
-    /// `None` if the first source has no predictors in the space of outputs, or the others are not of
-    /// its kind and size.
+    /// `None` if the first source has no predictors in the space of outputs, or the others are not
+    /// of its kind and size.
     pub fn new(sources: &[(&str, &Source)], seed: u64) -> Option<Self> {
         let (_, first) = sources.first()?;
         let mut key = KeyBuilder::new("outputs on values/1").number("seed", seed);
@@ -102,16 +102,6 @@ impl FixedValues {
     /// # Errors
     /// If the device fails.
     pub(super) fn row(&self, network: &Network) -> Result<Vec<f32>, AnalysisError> {
-        let values = &self.examples;
-        let batch = probe::batch_of_values(values, &network.device());
-        let d_out = network.config().d_out();
-        let outputs = weights::read(&[network.outputs(&batch.inputs, batch.positions)])?.concat();
-        let counts = |position: usize| {
-            let weights = values.weights.as_ref();
-            weights.is_none_or(|weights| weights[position] > 0.0)
-        };
-        let rows = outputs.chunks_exact(d_out).enumerate();
-        let counted = rows.filter(|(row, _)| counts(row % values.positions));
-        Ok(counted.flat_map(|(_, y)| y.iter().copied()).collect())
+        probe::outputs_that_count(network, &self.examples)
     }
 }

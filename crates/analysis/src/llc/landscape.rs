@@ -196,8 +196,8 @@ impl Landscape for NetworkLoss<'_> {
         Ok(self.minibatches.in_nats(network.mean_loss(&batch)))
     }
 
-    /// On a CPU every chain, or a few of tiny networks, is work of its own for a free core; on a GPU
-    /// one pass moves all of them.
+    /// On a CPU every chain, or a few of tiny networks, is work of its own for a free core; on a
+    /// GPU one pass moves all of them.
     fn together(&self, chains: usize) -> usize {
         match on_flex(&self.minibatches.device) {
             true => {

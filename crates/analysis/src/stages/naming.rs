@@ -29,23 +29,20 @@ const RULES: [(StageName, Rule); 5] = [
 pub(super) fn names(facts: &Facts<'_>) -> Vec<Named> {
     let stages = facts.spans.len();
     let mut names: Vec<Option<Named>> = vec![None; stages];
-    for (name, rule) in RULES {
+    let mut give = |name, rule: &dyn Fn(usize) -> Option<(f64, String)>| {
         let best = (0..stages)
             .filter(|&k| names[k].is_none())
-            .filter_map(|k| rule(facts, k).map(|(merit, why)| (k, merit, why)))
+            .filter_map(|k| rule(k).map(|(merit, why)| (k, merit, why)))
             .max_by(|(_, a, _), (_, b, _)| a.total_cmp(b));
         if let Some((k, _, why)) = best {
             names[k] = Some((name, why));
         }
+    };
+    for (name, rule) in RULES {
+        give(name, &|k| rule(facts, k));
     }
     for name in facts.predictors() {
-        let best = (0..stages)
-            .filter(|&k| names[k].is_none())
-            .filter_map(|k| nearest(facts, k, name).map(|(merit, why)| (k, merit, why)))
-            .max_by(|(_, a, _), (_, b, _)| a.total_cmp(b));
-        if let Some((k, _, why)) = best {
-            names[k] = Some((name, why));
-        }
+        give(name, &|k| nearest(facts, k, name));
     }
     let unnamed = |k| (StageName::Unnamed, why_unnamed(facts, k));
     names
@@ -171,8 +168,8 @@ fn nearest(facts: &Facts<'_>, k: usize, predictor: StageName) -> Option<(f64, St
     let (closest, _) = facts.nearest_oracle(facts.spans[k].1)?;
     let earned = closest == predictor.to_string() && from - to >= LEAST_SHARE * whole;
     let why = format!(
-        "the divergence from the {predictor} predictor fell from {from:.3} to {to:.3}, and no other \
-         predictor was nearer in the end"
+        "the divergence from the {predictor} predictor fell from {from:.3} to {to:.3}, and no \
+         other predictor was nearer in the end"
     );
     (earned && whole > 0.0).then_some((from - to, why))
 }

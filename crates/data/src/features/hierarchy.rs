@@ -1,4 +1,5 @@
-//! Items and the properties that they have, arranged in a tree (Saxe et al. 2019, arXiv 1810.10531).
+//! Items and the properties that they have, arranged in a tree (Saxe et al. 2019, arXiv
+//! 1810.10531).
 //!
 //! Each item is a one-hot vector, its target the properties of all nodes of the tree above it. A
 //! deep linear network learns the singular modes of this table one after the other, the strongest

@@ -175,8 +175,8 @@ impl Superposition {
         self.spec.sparsity.is_none().then(|| exact_loss(w, b))
     }
 
-    /// The critical polygons of two hidden dimensions that c features allow, of 4 to 8 corners, each
-    /// with any number of positive leftover biases, and their losses.
+    /// The critical polygons of two hidden dimensions that c features allow, of 4 to 8 corners,
+    /// each with any number of positive leftover biases, and their losses.
     pub fn polygons(&self) -> Vec<(Polygon, f64)> {
         let with_loss = |polygon: Polygon| {
             let (w, b) = polygon.weights(self.features());

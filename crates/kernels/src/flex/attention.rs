@@ -5,7 +5,8 @@ use crate::loops::{AttentionBackward, AttentionForward, Heads, Relative, Sizes};
 use crate::simd::Level;
 use burn::backend::flex::{FlexTensor, Layout};
 
-/// Output `[batch, head, position, d_head]` and statistics `[batch, head, position, 2]`; `relative`,
+/// Output `[batch, head, position, d_head]` and statistics `[batch, head, position, 2]`;
+/// `relative`,
 /// `[replica, head, n]` with n ≥ position, is added to the scores by distance.
 pub(crate) fn forward(
     [q, k, v]: [FlexTensor; 3],

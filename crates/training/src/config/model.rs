@@ -61,7 +61,7 @@ pub struct ModelSection {
     /// Whether attention, MLP and unembedding have biases.
     pub bias: bool,
     /// What a block adds to the residual stream.
-    #[serde(skip_serializing_if = "is_standard")]
+    #[serde(skip_serializing_if = "Block::is_standard")]
     pub block: Block,
     /// Number of positions; a source of sequences of vectors has its own.
     pub n_ctx: usize,
@@ -87,14 +87,6 @@ fn is_transformer(kind: &NetworkKind) -> bool {
 )]
 fn is_linear(activation: &Activation) -> bool {
     *activation == Activation::Linear
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde hands over a reference"
-)]
-fn is_standard(block: &Block) -> bool {
-    *block == Block::Standard
 }
 
 #[expect(
@@ -140,8 +132,8 @@ impl ModelSection {
     /// The network for some sources, which are of one family.
     ///
     /// # Errors
-    /// [`ModelError::Config`] if it does not read what the sources give, if `d_vocab` is set to less
-    /// than the largest vocabulary, or if the shape makes no network.
+    /// [`ModelError::Config`] if it does not read what the sources give, if `d_vocab` is set to
+    /// less than the largest vocabulary, or if the shape makes no network.
     pub fn build(&self, sources: &[&Source]) -> Result<NetworkConfig, ModelError> {
         let features = sources.iter().find_map(|source| source.features());
         let regression = sources.iter().find(|source| source.regression().is_some());

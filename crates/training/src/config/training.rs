@@ -85,8 +85,8 @@ pub struct TrainingSection {
     pub schedule: LrSchedule,
     /// Steps over which the learning rate rises.
     pub warmup: u64,
-    /// Learning rate at the last step as a fraction of `lr`, for `cosine` and `one_cycle`; the least
-    /// for `cyclic`.
+    /// Learning rate at the last step as a fraction of `lr`, for `cosine` and `one_cycle`; the
+    /// least for `cyclic`.
     pub lr_end: f64,
     /// Steps of a cycle of `cyclic`.
     #[serde(skip_serializing_if = "is_zero")]

@@ -1,6 +1,8 @@
 //! The backward pass.
 
-use super::{BLOCK, Heads, Relative, Rows, Sizes, add_onto, clear, fresh, transpose_padded};
+use super::{
+    BLOCK, Heads, Relative, Rows, Sizes, add_onto, add_relative, clear, fresh, transpose_padded,
+};
 use crate::loops::product::{Left, Right, Target, product};
 use crate::simd::{Kernel, LANES, Lanes, Simd, blocks, exp2};
 use std::f32::consts::LOG2_E;
@@ -78,8 +80,8 @@ impl Kernel for AttentionBackward<'_> {
 }
 
 /// # Safety
-/// All rows must hold `positions × d_head` elements, `relative` twice `positions`, the gradients must take as many in rows
-/// `sizes.row()` apart, and `scratch` the floats of `backward_scratch`.
+/// All rows must hold `positions × d_head` elements, `relative` twice `positions`, the gradients
+/// must take as many in rows `sizes.row()` apart, and `scratch` the floats of `backward_scratch`.
 #[inline(always)]
 #[expect(
     clippy::too_many_arguments,
@@ -122,11 +124,7 @@ unsafe fn backward_head<S: Simd>(
                 product(simd, shape, left.left(first), right, fresh(to, padded));
             }
             if let Some((relative, _)) = relative {
-                for i in 0..rows {
-                    let query = first + i;
-                    let own = relative.add(positions - 1 - query);
-                    add_onto(simd, p.add(i * padded), own, query + 1);
-                }
+                add_relative(simd, sizes, p, relative, (first, rows));
             }
             // All offsets first: a row waits for its own, and not for those of others.
             let mut offsets = [0.0; BLOCK];

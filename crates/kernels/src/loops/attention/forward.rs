@@ -1,6 +1,6 @@
 //! The forward pass.
 
-use super::{BLOCK, Heads, Relative, Rows, Sizes, add_onto, clear, fresh, transpose_padded};
+use super::{BLOCK, Heads, Relative, Rows, Sizes, add_relative, clear, fresh, transpose_padded};
 use crate::loops::product::{Left, Right, Target, product};
 use crate::simd::{Kernel, LANES, Lanes, Simd, blocks, exp2};
 use std::f32::consts::LOG2_E;
@@ -63,9 +63,9 @@ impl Kernel for AttentionForward<'_> {
 }
 
 /// # Safety
-/// The rows must hold `positions × d_head` elements, `relative` `positions`, `output` must take as many in rows
-/// `sizes.row()` apart, `statistics` a pair for each position, and `scratch` the floats of
-/// `forward_scratch`.
+/// The rows must hold `positions × d_head` elements, `relative` `positions`, `output` must take as
+/// many in rows `sizes.row()` apart, `statistics` a pair for each position, and `scratch` the
+/// floats of `forward_scratch`.
 #[inline(always)]
 #[expect(
     clippy::too_many_arguments,
@@ -105,11 +105,7 @@ unsafe fn forward_head<S: Simd>(
             product(simd, shape, q.left(first), right, fresh(scores, padded));
 
             if let Some(relative) = relative {
-                for i in 0..rows {
-                    let query = first + i;
-                    let own = relative.add(positions - 1 - query);
-                    add_onto(simd, scores.add(i * padded), own, query + 1);
-                }
+                add_relative(simd, sizes, scores, relative, (first, rows));
             }
 
             // One kind of work for all rows after the other: what a row does waits for itself, and

@@ -106,8 +106,9 @@ impl Heads<'_> {
 }
 
 /// What is added to the scores by the distance from a query back to a key: nothing, or for each
-/// replica and head a row of `positions` numbers, already in units of raw scores (times √d_head) and
-/// in reverse, so that for query `i` the number of key `j` is `positions − 1 − i` further on than
+/// replica and head a row of `positions` numbers, already in units of raw scores (times √d_head)
+/// and in reverse, so that for query `i` the number of key `j` is `positions − 1 − i` further on
+/// than
 /// `j`.
 #[derive(Clone, Copy)]
 pub(crate) struct Relative<'a> {
@@ -129,6 +130,29 @@ impl Relative<'_> {
         let replicas = self.rows.len() / (sizes.heads * sizes.positions);
         let each = sizes.batch.checked_div(replicas)?;
         Some((batch / each * sizes.heads + head) * sizes.positions)
+    }
+}
+
+/// Adds a head's numbers by distance to the raw scores of the `rows` queries from `first` on.
+///
+/// # Safety
+/// `scores` must hold a row of `sizes.padded()` floats for each, `relative` `positions` floats, and
+/// the queries lie below `positions`.
+#[inline(always)]
+unsafe fn add_relative<S: Simd>(
+    simd: S,
+    sizes: Sizes,
+    scores: *mut f32,
+    relative: *const f32,
+    (first, rows): (usize, usize),
+) {
+    for i in 0..rows {
+        let query = first + i;
+        // SAFETY: `query + 1` floats from there on end with the last of `positions`.
+        unsafe {
+            let own = relative.add(sizes.positions - 1 - query);
+            add_onto(simd, scores.add(i * sizes.padded()), own, query + 1);
+        }
     }
 }
 
